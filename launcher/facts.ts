@@ -1,0 +1,28 @@
+// The site facts that are rendered into a release's launcher. Shared by src/ (which fills them in) and the launcher.
+
+export interface LauncherFacts {
+  /** `analysis3-26.11` */
+  readonly fullName: string;
+  /** Where the environment is inside the container: `/opt/conda/analysis3-26.11`. */
+  readonly condaPrefix: string;
+  /** A file inside the image; seen at this path it proves that an image of this version is mounted. */
+  readonly marker: string;
+  /** `<prefix>/apps/condense/releases/analysis3-26.11`: the releases of this version, each `<id>/env.sqsh`. */
+  readonly releasesDir: string;
+  /** `20261121T033306Z-1a2b3c4d` */
+  readonly releaseId: string;
+  /** The base container. */
+  readonly base: string;
+  /** apptainer or singularity, absolute. */
+  readonly runtime: string;
+  /** The Node that runs the planner, absolute. */
+  readonly node: string;
+  /** Host directories to bind where the node has them. */
+  readonly binds: readonly string[];
+  /** Directories that hold farms, as users see them: `<prefix>/apps/conda_scripts` and the store. */
+  readonly farmRoots: readonly string[];
+  /** Commands of the farm that run on the host, never in the image. */
+  readonly outsideCommands: readonly string[];
+  /** The group whose members may read the image, for the message that says so. */
+  readonly usersGroup?: string | undefined;
+}

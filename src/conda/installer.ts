@@ -1,0 +1,41 @@
+// The contract of what turns a lock into a prefix. Our own linker is one such; mamba and conda will be others.
+import type { CommandResult } from '../system/run-command.ts';
+import type { Report } from '../system/events.ts';
+import type { EnvironmentLock } from './lock.ts';
+
+/** Runs a program in the build container, where the staging prefix is seen at its final path. */
+export type RunInside = (command: {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly input?: string | Uint8Array;
+  readonly timeoutMs?: number;
+}) => Promise<CommandResult>;
+
+export interface InstallRequest {
+  readonly lock: EnvironmentLock;
+  /** The MatchSpecs of the environment.yml, for conda-meta (`requested_spec`, history). */
+  readonly requestedSpecs: readonly string[];
+  /** An empty directory on this node that will become the prefix. */
+  readonly prefixOnDisk: string;
+  /** Where users will see it: `/opt/conda/analysis3-26.11`. */
+  readonly prefixInside: string;
+  /** Content-addressed package cache; shared by builds, safe to delete. */
+  readonly cacheDir: string;
+  readonly runInside: RunInside;
+  readonly report: Report;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface InstalledPrefix {
+  readonly packages: number;
+  readonly files: number;
+  readonly bytes: number;
+  /** Things a person should know: clobbered files, ignored menus, what post-link scripts said. */
+  readonly notes: readonly string[];
+}
+
+export interface Installer {
+  readonly name: string;
+  install(request: InstallRequest): Promise<InstalledPrefix>;
+}

@@ -1,0 +1,73 @@
+// The normalised configuration: what install_config.yaml says, with every default filled in and every path absolute.
+
+export interface SiteConfig {
+  /** Absolute path of the install_config.yaml it came from. */
+  readonly file: string;
+  /** A short name for messages and module help. */
+  readonly site: string;
+  /** Absolute, no white space, colon, comma or control character: it stands in `#!` lines and bind options. */
+  readonly prefix: string;
+  readonly adminDir: string;
+  /** Node-local scratch for the prefix that is being built. */
+  readonly stagingDir: string;
+  /** Relative to the prefix, e.g. `apps/conda_scripts`. */
+  readonly scriptsDir: string;
+  readonly envsDir: string;
+  readonly modulesDir: string;
+  /** `conda` in `module load conda/analysis3`. */
+  readonly moduleFamily: string;
+  readonly groups: { readonly users?: string | undefined; readonly owners?: string | undefined };
+  /** The container runtime; looked up on PATH (apptainer, then singularity) when not given. */
+  readonly runtimeProgram?: string | undefined;
+  readonly binds: BindPolicy;
+  readonly squashfs: SquashfsProfile;
+  readonly channels: ChannelPolicy;
+  /** Virtual packages given instead of probed, e.g. `__cuda: '12.4'`. */
+  readonly virtualPackages: Readonly<Record<string, string>>;
+  readonly environments: ReadonlyMap<string, EnvironmentOptions>;
+}
+
+/** Host directories that are seen in the container, where the node has them. */
+export interface BindPolicy {
+  readonly run: readonly string[];
+  /** Besides `run`, while building. */
+  readonly build: readonly string[];
+}
+
+export interface SquashfsProfile {
+  readonly compression: 'zstd' | 'gzip' | 'lz4' | 'xz' | 'none';
+  readonly level?: number | undefined;
+  readonly blockSizeBytes: number;
+  /** Default: every processor that this process may use. */
+  readonly processors?: number | undefined;
+  readonly memoryMiB?: number | undefined;
+}
+
+export interface ChannelPolicy {
+  /** Used by a spec that names none. */
+  readonly defaults: readonly string[];
+  /** Where a bare channel name such as `conda-forge` is found (conda's `channel_alias`). */
+  readonly alias: string;
+  readonly priority: 'strict' | 'flexible' | 'disabled';
+}
+
+export interface EnvironmentOptions {
+  readonly name: string;
+  /** Always text: `26.11`, never the number 26.11. */
+  readonly version: string;
+  /** Absolute path of the environment.yml. */
+  readonly specFile: string;
+  /** The version behind the name itself, e.g. `analysis3`. */
+  readonly stable?: string | undefined;
+  /** The version behind `analysis3-unstable`. */
+  readonly unstable?: string | undefined;
+  /** Modules that the gate imports. */
+  readonly gateImports: readonly string[];
+  /** Commands that get a link in the farm and run on the host, e.g. `ssh`. */
+  readonly outsideCommands: readonly string[];
+}
+
+/** `analysis3-26.11` */
+export function fullName(environment: Pick<EnvironmentOptions, 'name' | 'version'>): string {
+  return `${environment.name}-${environment.version}`;
+}

@@ -1,0 +1,134 @@
+// Files and directories. With run-command.ts the only code of src/ that touches the file system.
+import { createHash, randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import * as fs from 'node:fs/promises';
+import path from 'node:path';
+import fse from 'fs-extra';
+
+export const readBytes = (file: string): Promise<Buffer> => fs.readFile(file);
+export const readText = (file: string): Promise<string> => fs.readFile(file, 'utf8');
+export const makeDir = (dir: string): Promise<void> => fse.ensureDir(dir);
+export const removeTree = (dir: string): Promise<void> => fse.remove(dir);
+export const pathExists = (file: string): Promise<boolean> => fse.pathExists(file);
+export const {
+  chmod,
+  link,
+  lstat,
+  mkdtemp,
+  readdir,
+  readlink,
+  realpath,
+  rename,
+  rmdir,
+  stat,
+  statfs,
+  symlink,
+  utimes,
+  chown,
+  lchown,
+} = fs;
+
+/** `undefined` where there is nothing by that name; any other failure is thrown. */
+export async function lstatIfThere(file: string): Promise<Awaited<ReturnType<typeof fs.lstat>> | undefined> {
+  try {
+    return await fs.lstat(file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Reads a link; `undefined` where there is nothing by that name. */
+export async function readLinkIfThere(file: string): Promise<string | undefined> {
+  return (await lstatIfThere(file))?.isSymbolicLink() ? await fs.readlink(file) : undefined;
+}
+
+/** Writes a new file that nobody looks at yet; the mode holds whatever the umask. */
+export async function writeNewFile(file: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
+  await fs.writeFile(file, data, { flag: 'wx', mode });
+  await fs.chmod(file, mode);
+}
+
+/** Flushes a file's or a directory's own data to disk (fsync(2)). */
+export async function syncPath(file: string): Promise<void> {
+  const handle = await fs.open(file, 'r');
+  try {
+    await handle.sync();
+  } catch (error) {
+    // Some network file systems have no fsync for directories (EINVAL, ENOTSUP): their rename is synchronous.
+    if (!['EINVAL', 'ENOTSUP', 'EOPNOTSUPP'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A name beside `file`, for what is about to be renamed over it. */
+function asideName(file: string): string {
+  return path.join(path.dirname(file), `.${path.basename(file)}.${randomBytes(6).toString('hex')}.tmp`);
+}
+
+/** Puts a file in place: temp file in the same directory, fsync, rename, fsync of the directory. Readers see the old or the new. */
+export async function writeFileAtomic(file: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
+  const aside = asideName(file);
+  try {
+    await writeNewFile(aside, data, mode);
+    await syncPath(aside);
+    await fs.rename(aside, file);
+  } catch (error) {
+    await fs.rm(aside, { force: true });
+    throw error;
+  }
+  await syncPath(path.dirname(file));
+}
+
+/** Points a link at `target` by one rename(2): it is never missing. Refuses to replace what is not a link. */
+export async function replaceLink(link: string, target: string): Promise<void> {
+  const there = await lstatIfThere(link);
+  if (there && !there.isSymbolicLink()) throw new Error(`${link} is not a symbolic link`);
+  const aside = asideName(link);
+  await fs.symlink(target, aside);
+  try {
+    await fs.rename(aside, link);
+  } catch (error) {
+    await fs.rm(aside, { force: true });
+    throw error;
+  }
+  await syncPath(path.dirname(link));
+}
+
+/** Hex sha256 of a file, read as a stream. */
+export async function digestFile(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}
+
+export function digestText(text: string | Uint8Array): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** Copies the bytes of a file to a new name. */
+export async function copyNewFile(from: string, to: string, mode = 0o644): Promise<void> {
+  await fs.copyFile(from, to, fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE);
+  await fs.chmod(to, mode);
+}
+
+export interface TreeEntry {
+  /** Relative to the root of the walk, with `/`. */
+  readonly path: string;
+  readonly kind: 'file' | 'directory' | 'link';
+  readonly mode: number;
+  readonly sizeBytes: number;
+}
+
+/** Everything below a directory, parents before children, names sorted by code unit; links are not followed. */
+export async function* walkTree(root: string, below = ''): AsyncGenerator<TreeEntry> {
+  const names = (await fs.readdir(path.join(root, below))).sort();
+  for (const name of names) {
+    const relative = below === '' ? name : `${below}/${name}`;
+    const at = await fs.lstat(path.join(root, relative));
+    const kind = at.isDirectory() ? 'directory' : at.isSymbolicLink() ? 'link' : 'file';
+    yield { path: relative, kind, mode: at.mode & 0o7777, sizeBytes: kind === 'file' ? at.size : 0 };
+    if (kind === 'directory') yield* walkTree(root, relative);
+  }
+}

@@ -1,0 +1,113 @@
+// The one place that starts processes. Programs get argument arrays, never a shell string.
+import { execa } from 'execa';
+import { AppError, errorMessage } from './app-error.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
+
+export interface Command {
+  /** A name to look up on PATH, or an absolute path. */
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly cwd?: string | undefined;
+  /** The whole environment of the child: nothing is inherited besides it. Default: `minimalEnvironment()`. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  readonly input?: string | Uint8Array | undefined;
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Exit codes that are not a failure. Default: 0 only. */
+  readonly okExitCodes?: readonly number[] | undefined;
+  /** Called with each line of stderr and stdout as it comes. */
+  readonly onLine?: ((line: string) => void) | undefined;
+  /** The exit code of condense when this command fails. */
+  readonly failureExit?: ExitCode | undefined;
+  /** What to tell the person when it fails. */
+  readonly failureHint?: string | undefined;
+}
+
+export interface CommandResult {
+  readonly exitCode: number;
+  readonly stdout: Buffer;
+  readonly stderr: string;
+}
+
+/** What tools need and no more: a user's PYTHONPATH, SINGULARITY_BIND or LD_PRELOAD must not change a build. */
+export function minimalEnvironment(): Record<string, string> {
+  const env: Record<string, string> = { LC_ALL: 'C.UTF-8', PATH: process.env['PATH'] ?? '/usr/bin:/bin' };
+  for (const name of ['HOME', 'USER', 'LOGNAME', 'TMPDIR', 'XDG_RUNTIME_DIR']) {
+    const value = process.env[name];
+    if (value !== undefined) env[name] = value;
+  }
+  return env;
+}
+
+/** The command as a person would paste it into a shell. */
+export function describeCommand(command: Pick<Command, 'program' | 'args'>): string {
+  return [command.program, ...command.args]
+    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
+    .join(' ');
+}
+
+/**
+ * Runs a program to its end.
+ * @returns its exit code and output
+ * @throws AppError TOOL_MISSING, TOOL_FAILED (with the last 20 lines of stderr), TOOL_TIMEOUT or INTERRUPTED
+ */
+export async function runCommand(command: Command): Promise<CommandResult> {
+  const child = execa(command.program, command.args, {
+    ...(command.cwd === undefined ? {} : { cwd: command.cwd }),
+    env: command.env ?? minimalEnvironment(),
+    extendEnv: false,
+    ...(command.input === undefined ? { stdin: 'ignore' as const } : { input: command.input }),
+    ...(command.timeoutMs === undefined ? {} : { timeout: command.timeoutMs }),
+    ...(command.signal === undefined ? {} : { cancelSignal: command.signal }),
+    encoding: 'buffer',
+    reject: false,
+    stripFinalNewline: false,
+    maxBuffer: 512 * 1024 * 1024,
+    forceKillAfterDelay: 5000,
+  });
+  if (command.onLine) watchLines(child, command.onLine);
+  const result = await child;
+  const stdout = Buffer.from(result.stdout);
+  const stderr = Buffer.from(result.stderr).toString('utf8');
+  if (result.exitCode !== undefined && (command.okExitCodes ?? [0]).includes(result.exitCode)) {
+    return { exitCode: result.exitCode, stdout, stderr };
+  }
+  if (result.isCanceled) {
+    throw new AppError(EXIT.interrupted, { code: 'INTERRUPTED', message: `${command.program} was interrupted` });
+  }
+  if (result.code === 'ENOENT' || result.code === 'EACCES') {
+    throw new AppError(EXIT.siteNotReady, {
+      code: 'TOOL_MISSING',
+      message: `cannot start ${command.program}: ${errorMessage(result.cause ?? result)}`,
+      hint: command.failureHint ?? 'condense doctor',
+    });
+  }
+  const how = result.timedOut
+    ? `did not finish in ${(command.timeoutMs ?? 0) / 1000} s`
+    : result.signal
+      ? `was killed by ${result.signal}`
+      : `failed with exit code ${result.exitCode ?? '?'}`;
+  const tail = stderr.trimEnd().split('\n').slice(-20).join('\n');
+  throw new AppError(command.failureExit ?? EXIT.buildFailed, {
+    code: result.timedOut ? 'TOOL_TIMEOUT' : 'TOOL_FAILED',
+    message: `${describeCommand(command)} ${how}${tail ? `\n${tail}` : ''}`,
+    hint: command.failureHint,
+  });
+}
+
+function watchLines(
+  child: { readonly stdout?: NodeJS.ReadableStream | null; readonly stderr?: NodeJS.ReadableStream | null },
+  onLine: (line: string) => void,
+): void {
+  for (const stream of [child.stdout, child.stderr]) {
+    let rest = '';
+    stream?.on('data', (chunk: Buffer) => {
+      const lines = (rest + chunk.toString('utf8')).split(/[\n\r]/);
+      rest = lines.pop() ?? '';
+      for (const line of lines) if (line !== '') onLine(line);
+    });
+    stream?.on('end', () => {
+      if (rest !== '') onLine(rest);
+    });
+  }
+}
