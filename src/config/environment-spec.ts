@@ -10,6 +10,8 @@ export interface EnvironmentSpec {
   /** The lines of the `pip:` section. */
   readonly pip: readonly SpecLine[];
   readonly variables: Readonly<Record<string, string>>;
+  /** What a person should know though it is no error: an ignored prefix, a package listed twice. */
+  readonly notes: readonly SpecLine[];
 }
 
 export interface SpecLine {

@@ -1,0 +1,74 @@
+// The normalised configuration under the names in which it is written, with where each value came from.
+import { Document } from 'yaml';
+import { blockSizeBytes } from './parse-site-config.ts';
+import type { SiteConfig } from './site-config.ts';
+import { BLOCK_SIZES } from './written-config.ts';
+import type { YamlSource } from './yaml-source.ts';
+
+export interface ConfigValue {
+  /** `['squashfs', 'level']` */
+  readonly path: readonly string[];
+  /** Text, number, or a list or mapping of texts. */
+  readonly value: unknown;
+  /** `install_config.yaml:6:14`, or `default`. */
+  readonly from: string;
+}
+
+/** Every value that is set, in the order of the documentation; credentials in URLs are hidden. */
+export function describeSiteConfig(config: SiteConfig, source: YamlSource): readonly ConfigValue[] {
+  const blockSize = BLOCK_SIZES.find((size) => blockSizeBytes(size) === config.squashfs.blockSizeBytes);
+  const values: [path: readonly string[], value: unknown][] = [
+    [['site'], config.site],
+    [['prefix'], config.prefix],
+    [['admin_dir'], config.adminDir],
+    [['staging_dir'], config.stagingDir],
+    [['scripts_dir'], config.scriptsDir],
+    [['envs_dir'], config.envsDir],
+    [['modules_dir'], config.modulesDir],
+    [['module_family'], config.moduleFamily],
+    [['groups', 'users'], config.groups.users],
+    [['groups', 'owners'], config.groups.owners],
+    [['runtime', 'program'], config.runtimeProgram],
+    [['binds', 'run'], config.binds.run],
+    [['binds', 'build'], config.binds.build],
+    [['squashfs', 'compression'], config.squashfs.compression],
+    [['squashfs', 'level'], config.squashfs.level],
+    [['squashfs', 'block_size'], blockSize],
+    [['squashfs', 'processors'], config.squashfs.processors],
+    [['squashfs', 'memory_mib'], config.squashfs.memoryMiB],
+    [['channels', 'defaults'], config.channels.defaults.map(withoutCredentials)],
+    [['channels', 'alias'], withoutCredentials(config.channels.alias)],
+    [['channels', 'priority'], config.channels.priority],
+    [['virtual_packages'], config.virtualPackages],
+  ];
+  for (const environment of config.environments.values()) {
+    const at = ['environments', environment.name];
+    values.push(
+      [[...at, 'version'], environment.version],
+      [[...at, 'spec'], environment.specFile],
+      [[...at, 'stable'], environment.stable],
+      [[...at, 'unstable'], environment.unstable],
+      [[...at, 'gate', 'imports'], environment.gateImports],
+      [[...at, 'outside_commands'], environment.outsideCommands],
+    );
+  }
+  return values
+    .filter(([, value]) => value !== undefined)
+    .map(([path, value]) => ({ path, value, from: source.has(path) ? source.at(path) : 'default' }));
+}
+
+/** YAML that says the same when it is read again (but for hidden credentials), each value with its origin as a comment. */
+export function renderSiteConfig(values: readonly ConfigValue[]): string {
+  const document = new Document({});
+  for (const { path, value, from } of values) {
+    const node = document.createNode(value, { flow: true });
+    node.comment = ` ${from}`;
+    document.setIn(path, node);
+  }
+  return document.toString({ lineWidth: 0, singleQuote: true });
+}
+
+/** `https://user:secret@host` and conda's `/t/<token>/`. */
+export function withoutCredentials(url: string): string {
+  return url.replace(/^(\w+:\/\/)[^/@]*@/, '$1***@').replace(/\/t\/[^/]+/, '/t/***');
+}

@@ -1,0 +1,113 @@
+// install_config.yaml: text → SiteConfig, or every problem at once.
+import path from 'node:path';
+import * as z from 'zod';
+import { AppError, type Problem } from '../system/app-error.ts';
+import { EXIT } from '../system/exit-codes.ts';
+import { digestText } from '../system/files.ts';
+import { findRuleProblems, type ConfigProbe } from './config-rules.ts';
+import { describeIssues, valueAt, type SchemaNode } from './describe-issues.ts';
+import type { EnvironmentOptions, SiteConfig } from './site-config.ts';
+import { BLOCK_SIZES, writtenConfig, type WrittenConfig } from './written-config.ts';
+import { parseYaml, type YamlSource } from './yaml-source.ts';
+
+export type { ConfigProbe };
+
+/** The JSON schema of what may be written, for editors, messages and documentation. */
+export function siteConfigSchema(): SchemaNode {
+  return z.toJSONSchema(writtenConfig, { io: 'input' }) as SchemaNode;
+}
+
+/**
+ * Pure: looks at no file.
+ * @param file where the text came from; its directory is what relative paths start from
+ * @throws AppError CONFIG_INVALID, exit 3, with every problem
+ */
+export function parseSiteConfig(text: string, file: string, probe: ConfigProbe): SiteConfig {
+  return parseSiteConfigSource(text, file, probe).config;
+}
+
+/** The same, with the text it came from, which knows where each value is. */
+export function parseSiteConfigSource(
+  text: string,
+  file: string,
+  probe: ConfigProbe,
+): { readonly config: SiteConfig; readonly source: YamlSource } {
+  const source = parseYaml(text, file);
+  if (!source.isReadable) throw new AppError(EXIT.configuration, source.problems);
+  const result = writtenConfig.safeParse(source.value);
+  const schemaProblems = result.success ? [] : describeIssues(result.error.issues, siteConfigSchema(), source);
+  const stagingDir = defaultStagingDir(source, probe);
+  const problems = [...source.problems, ...schemaProblems, ...findRuleProblems(source, stagingDir)];
+  if (problems.length > 0) throw new AppError(EXIT.configuration, inOrder(problems));
+  // The schema has no complaint that is not among the problems.
+  return { config: normalise(writtenConfig.parse(source.value), file, stagingDir), source };
+}
+
+/** By line and column, as a person reads the file. */
+export function inOrder(problems: readonly Problem[]): readonly Problem[] {
+  const place = (problem: Problem): [number, number] => {
+    const [, line, column] = /:(\d+):(\d+)$/.exec(problem.at ?? '') ?? [];
+    return [Number(line ?? 0), Number(column ?? 0)];
+  };
+  return problems.toSorted((a, b) => place(a)[0] - place(b)[0] || place(a)[1] - place(b)[1]);
+}
+
+/** One directory for each user and site, so that neither two users nor two sites of one user meet in /tmp. */
+function defaultStagingDir(source: YamlSource, probe: ConfigProbe): string {
+  const prefix = valueAt(source.value, ['prefix']);
+  const root = path.resolve(path.dirname(path.resolve(source.file)), typeof prefix === 'string' ? prefix : '');
+  return path.join(probe.tmpDir, `condense-${probe.uid}-${digestText(root).slice(0, 8)}`);
+}
+
+function normalise(written: WrittenConfig, file: string, defaultStaging: string): SiteConfig {
+  const configFile = path.resolve(file);
+  const absolute = (written: string): string => path.resolve(path.dirname(configFile), written);
+  const { squashfs, runtime } = written;
+  const environments = Object.entries(written.environments).map(([name, options]): [string, EnvironmentOptions] => [
+    name,
+    {
+      name,
+      version: options.version,
+      specFile: absolute(options.spec ?? `environments/${name}/environment.yml`),
+      stable: options.stable,
+      unstable: options.unstable,
+      gateImports: options.gate.imports,
+      outsideCommands: options.outside_commands,
+    },
+  ]);
+  return {
+    file: configFile,
+    site: written.site,
+    prefix: absolute(written.prefix),
+    adminDir: absolute(written.admin_dir),
+    stagingDir: written.staging_dir === undefined ? defaultStaging : absolute(written.staging_dir),
+    scriptsDir: written.scripts_dir,
+    envsDir: written.envs_dir,
+    modulesDir: written.modules_dir,
+    moduleFamily: written.module_family,
+    groups: written.groups,
+    // A bare name is looked up on PATH; anything with a slash is a path.
+    runtimeProgram: runtime.program?.includes('/') ? absolute(runtime.program) : runtime.program,
+    binds: written.binds,
+    squashfs: {
+      compression: squashfs.compression,
+      level: squashfs.level ?? defaultLevel(squashfs.compression),
+      blockSizeBytes: blockSizeBytes(squashfs.block_size),
+      processors: squashfs.processors,
+      memoryMiB: squashfs.memory_mib,
+    },
+    channels: { ...written.channels, alias: written.channels.alias.replace(/\/+$/, '') },
+    virtualPackages: written.virtual_packages,
+    environments: new Map(environments),
+  };
+}
+
+/** docs/performance.md: zstd 3 reads as fast as the files themselves and packs quickly. 9 is mksquashfs's own for gzip. */
+function defaultLevel(compression: WrittenConfig['squashfs']['compression']): number | undefined {
+  return { zstd: 3, gzip: 9, lz4: undefined, xz: undefined, none: undefined }[compression];
+}
+
+/** `4K` is the first, each of the others twice the one before. */
+export function blockSizeBytes(size: (typeof BLOCK_SIZES)[number]): number {
+  return 4096 * 2 ** BLOCK_SIZES.indexOf(size);
+}

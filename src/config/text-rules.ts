@@ -1,0 +1,126 @@
+// What single texts of a configuration may be: names, paths, channels. Each rule says what is wrong, or nothing.
+import path from 'node:path';
+
+export interface Complaint {
+  /** Follows the key: "must be ...". */
+  readonly message: string;
+  readonly hint?: string | undefined;
+}
+export type TextRule = (text: string) => Complaint | undefined;
+
+/** Names become file names, module names and words of shell, Tcl and Lua text: nothing that any of them could read otherwise. */
+export const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+export const PYTHON_MODULE = /^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$/;
+export const COMMAND = /^[A-Za-z0-9_][A-Za-z0-9._+@-]{0,254}$/;
+export const GROUP = /^[^\s\p{C}:,/-][^\s\p{C}:,/]*$/u;
+export const VIRTUAL_PACKAGE = /^__[a-z0-9_]+$/;
+export const VIRTUAL_VERSION = /^[A-Za-z0-9][A-Za-z0-9._+!-]*$/;
+const CHANNEL_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*(\/[A-Za-z0-9][A-Za-z0-9._-]*)*$/;
+
+// Endings that the product itself gives to a name's files: analysis3-26.11.sqsh, analysis3-26.11.d, analysis3-26.11.lua.
+const PRODUCT_ENDING = /\.(sqsh|d|lua)$/;
+const NAME_TEXT =
+  'must start with a letter or digit, followed by letters, digits, dots, dashes and underscores (64 at most)';
+
+/** A value as it can stand in a message: quoted, one line, not endless. */
+export function quoted(text: string): string {
+  const short = text.length > 80 ? `${text.slice(0, 77)}...` : text;
+  // JSON escapes control characters; the others that a terminal acts on are of Unicode's class C.
+  const safe = JSON.stringify(short).replaceAll(
+    /\p{C}/gu,
+    (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
+  );
+  return `'${safe.slice(1, -1).replaceAll('\\"', '"')}'`;
+}
+
+export const nameRule: TextRule = (text) => {
+  if (!NAME.test(text)) return { message: `${NAME_TEXT}, not ${quoted(text)}` };
+  if (text.includes('..')) return { message: `must not contain '..', as ${quoted(text)} does` };
+  return undefined;
+};
+
+/** Names of environments and versions. `reserved`: words that mean something else to a user's tool. */
+export function publicNameRule(reserved: Readonly<Record<string, string>>): TextRule {
+  return (text) => {
+    const ending = PRODUCT_ENDING.exec(text)?.[0];
+    if (ending)
+      return { message: `must not end in '${ending}', as files of ${quoted(text.slice(0, -ending.length))} do` };
+    const meaning = Object.hasOwn(reserved, text) ? reserved[text] : undefined;
+    if (meaning !== undefined) return { message: `must not be ${quoted(text)}: ${meaning}` };
+    return nameRule(text);
+  };
+}
+
+/** Why a path cannot be used by name in `#!` lines and bind options, if so. */
+export function unusableCharacter(file: string): string | undefined {
+  // execve(2): the interpreter of a #! line ends at white space. apptainer's --bind is src[:dest[:opts]],src[:...].
+  if (/\p{Cc}/u.test(file)) return 'has a control character';
+  if (/\s/u.test(file)) return `has white space: a '#!' line ends there`;
+  if (file.includes(':')) return `has a colon: it separates the parts of the runtime's bind option`;
+  if (file.includes(',')) return `has a comma: it separates the runtime's bind options`;
+  return undefined;
+}
+
+/** A path as typed, before it is made absolute. */
+export const pathRule: TextRule = (text) => {
+  if (text === '') return { message: 'must not be empty' };
+  if (text.startsWith('~')) {
+    return {
+      message: `is ${quoted(text)}, but nothing expands '~'`,
+      hint: 'write an absolute path, or one relative to this file',
+    };
+  }
+  if (text.includes('$')) {
+    return {
+      message: `is ${quoted(text)}, but nothing expands '$'`,
+      hint: 'write the path itself',
+    };
+  }
+  return undefined;
+};
+
+/** A directory below the prefix, e.g. `apps/conda_envs`: each part is a name. */
+export const relativeDirRule: TextRule = (text) => {
+  if (path.posix.isAbsolute(text)) {
+    return { message: `must be relative to the prefix, not ${quoted(text)}`, hint: 'e.g. apps/conda_envs' };
+  }
+  if (text.split('/').includes('..')) return { message: `must not leave the prefix, as ${quoted(text)} does` };
+  const wrong = text.split('/').find((part) => nameRule(part) !== undefined);
+  if (wrong === undefined) return undefined;
+  return {
+    message: `must be names with '/' between them; ${quoted(wrong)} is not a name`,
+    hint: 'e.g. apps/conda_envs',
+  };
+};
+
+/** A host directory that is bound into the container under its own name. */
+export const bindRule: TextRule = (text) => {
+  const wrong = pathRule(text);
+  if (wrong) return wrong;
+  const unusable = unusableCharacter(text);
+  if (unusable) return { message: `${quoted(text)} ${unusable}` };
+  if (!path.posix.isAbsolute(text)) return { message: `must be an absolute path, not ${quoted(text)}` };
+  const plain = path.posix.resolve(text);
+  if (plain !== text) return { message: `must be a plain path, not ${quoted(text)}`, hint: `write ${plain}` };
+  if (plain === '/') return { message: `must not be '/': it would hide the whole image` };
+  if (plain === '/opt' || plain === '/opt/conda' || plain.startsWith('/opt/conda/')) {
+    return { message: `must not be ${quoted(plain)}: it would hide the environments of the image at /opt/conda` };
+  }
+  return undefined;
+};
+
+/** A bare channel name, looked up below the alias, or a URL. */
+export const channelRule: TextRule = (text) => {
+  if (CHANNEL_NAME.test(text)) return undefined;
+  if (/^(https?:\/\/[^/]|file:\/\/\/)/.test(text) && URL.canParse(text) && !/[\s\p{C}]/u.test(text)) return undefined;
+  return {
+    message: `must be a channel's name or its http://, https:// or file:/// URL, not ${quoted(text)}`,
+    hint: /^[./]/.test(text) ? 'write a local channel as file:///absolute/path' : undefined,
+  };
+};
+
+/** The base URL of bare channel names. */
+export const channelAliasRule: TextRule = (text) =>
+  CHANNEL_NAME.test(text) || channelRule(text)
+    ? { message: `must be an http://, https:// or file:/// URL, not ${quoted(text)}` }
+    : undefined;
