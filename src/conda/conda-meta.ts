@@ -1,0 +1,131 @@
+// conda-meta: what conda, mamba and people's scripts read to know what is in an environment (CEP 32).
+import path from 'node:path';
+import { makeDir, removeTree, writeNewFile } from '../system/files.ts';
+import { dependencyName } from './link-order.ts';
+import type { LinkItem, UnpackedPackage } from './link-plan.ts';
+
+/** How conda itself says how a file came into the prefix (CEP 32, `link.type`). */
+const linkTypeCopy = 3;
+
+export interface RecordRequest {
+  readonly package: UnpackedPackage;
+  /** What it brings, in the manifest's order. */
+  readonly brought: readonly LinkItem[];
+  /** sha256 of the files that are not as in the package, by path. */
+  readonly rewritten: ReadonlyMap<string, string>;
+  /** The bytecode of its sources, by source. */
+  readonly bytecode: ReadonlyMap<string, string>;
+  readonly requestedSpecs: readonly string[];
+  readonly prefixInside: string;
+}
+
+/** `numpy-2.1.0-py313h1234567_0.json` */
+export function recordName(one: UnpackedPackage): string {
+  const { name, version, build } = one.locked;
+  return `${name}-${version}-${build}.json`;
+}
+
+/**
+ * conda-meta/<name>-<version>-<build>.json. The fields of index.json come from the package; the lock knows where it came from.
+ * Nothing of the building machine is in it: the cache paths are those of a conda whose root is the environment.
+ */
+export function renderRecord(request: RecordRequest): string {
+  const { locked, metadata } = request.package;
+  const paths = request.brought.map((item) => recordedPath(item, request.rewritten));
+  for (const item of request.brought) {
+    const pyc = request.bytecode.get(item.path);
+    if (pyc !== undefined) paths.push({ _path: pyc, path_type: 'pyc_file' });
+  }
+  const fn = path.posix.basename(new URL(locked.url).pathname);
+  const stem = `${locked.name}-${locked.version}-${locked.build}`;
+  const cached = `${request.prefixInside}/pkgs/${stem}`;
+  const requested = request.requestedSpecs.filter((spec) => dependencyName(spec) === locked.name);
+  const { python_site_packages_path: sitePackages, ...index } = metadata.index;
+  return sortedJson({
+    ...index,
+    ...(sitePackages ? { python_site_packages_path: sitePackages } : {}),
+    build_number: locked.buildNumber,
+    channel: locked.channel,
+    extracted_package_dir: cached,
+    files: paths.map((one) => one._path),
+    fn,
+    link: { source: cached, type: linkTypeCopy },
+    md5: locked.md5,
+    package_tarball_full_path: `${cached}${fn.endsWith('.conda') ? '.conda' : '.tar.bz2'}`,
+    paths_data: { paths, paths_version: 1 },
+    requested_spec: requested[0],
+    requested_specs: requested.length > 0 ? requested : undefined,
+    sha256: locked.sha256,
+    size: locked.sizeBytes,
+    subdir: locked.subdir,
+    url: locked.url,
+  });
+}
+
+interface RecordedPath {
+  readonly _path: string;
+  readonly [key: string]: unknown;
+}
+
+function recordedPath(item: LinkItem, rewritten: ReadonlyMap<string, string>): RecordedPath {
+  const { path: at, source } = item;
+  if (source.kind === 'generated') return { _path: at, path_type: 'unix_python_entry_point' };
+  const { entry } = source;
+  const own = source.kind === 'file' ? entry.sha256 : undefined;
+  return {
+    _path: at,
+    path_type: source.kind === 'link' ? 'softlink' : 'hardlink',
+    file_mode: entry.placeholder?.mode,
+    prefix_placeholder: entry.placeholder?.text,
+    no_link: entry.noLink ? true : undefined,
+    sha256: entry.sha256,
+    sha256_in_prefix: rewritten.get(at) ?? own,
+    size_in_bytes: entry.sizeBytes,
+  };
+}
+
+/** json.dumps(indent=2, sort_keys=True), as conda writes; `undefined` is left out. */
+function sortedJson(value: unknown): string {
+  const sort = (_: string, inner: unknown): unknown =>
+    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner;
+  return JSON.stringify(value, sort, 2);
+}
+
+/** conda-meta/history: one block, dated by the packages so that equal environments have equal files. */
+export function renderHistory(request: {
+  readonly packages: readonly UnpackedPackage[];
+  readonly requestedSpecs: readonly string[];
+  readonly epochSeconds: number;
+}): string {
+  const date = new Date(request.epochSeconds * 1000).toISOString().slice(0, 19).replace('T', ' ');
+  const added = request.packages.map(({ locked }) => {
+    const { channel, subdir, name, version, build } = locked;
+    return `+${channel.replace(/\/$/, '')}/${subdir}::${name}-${version}-${build}`;
+  });
+  // A Python list, which is how conda reads it back.
+  const specs = request.requestedSpecs.map((spec) => `'${spec.replace(/[\\']/g, String.raw`\$&`)}'`).join(', ');
+  return [
+    `==> ${date} <==`,
+    '# cmd: condense install',
+    ...added.sort(),
+    ...(specs === '' ? [] : [`# update specs: [${specs}]`]),
+    '',
+  ].join('\n');
+}
+
+/** Puts the files there; names are file names, not paths. */
+export async function writeCondaMeta(prefix: string, files: ReadonlyMap<string, string>): Promise<void> {
+  const dir = path.join(prefix, 'conda-meta');
+  await makeDir(dir);
+  for (const [name, text] of files) await writeNewFile(path.join(dir, name), text);
+}
+
+/**
+ * conda-meta/state: variables that activation sets, from the `variables` of an environment.yml (CEP 32). Replaces an earlier one.
+ */
+export async function writeCondaState(prefix: string, variables: Readonly<Record<string, string>>): Promise<void> {
+  await removeTree(path.join(prefix, 'conda-meta', 'state'));
+  await writeCondaMeta(prefix, new Map([['state', sortedJson({ env_vars: variables })]]));
+}

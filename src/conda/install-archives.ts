@@ -1,0 +1,165 @@
+// From verified package archives to a prefix: unpack, plan, link, scripts, bytecode, records.
+import path from 'node:path';
+import { AppError } from '../system/app-error.ts';
+import { EXIT } from '../system/exit-codes.ts';
+import { makeDir, mkdtemp, readdir, removeTree } from '../system/files.ts';
+import { settleTimes } from '../system/tree-writer.ts';
+import { writeBytecode } from './bytecode.ts';
+import { recordName, renderHistory, renderRecord, writeCondaMeta } from './conda-meta.ts';
+import type { InstallRequest, InstalledPrefix } from './installer.ts';
+import { linkItems, throwIfInterrupted, type Linked } from './link.ts';
+import { linkOrder } from './link-order.ts';
+import { planLinks, type LinkPlan, type UnpackedPackage } from './link-plan.ts';
+import { runPostLink, scriptPath } from './post-link.ts';
+import { planPython, type PythonLayout } from './python-linking.ts';
+import { unpackPackages } from './unpack-packages.ts';
+
+/**
+ * Installs into an empty directory. On failure it is left as it is: the caller removes it.
+ * @param archives verified archives, by sha256
+ */
+export async function installArchives(
+  request: Omit<InstallRequest, 'cacheDir'>,
+  archives: ReadonlyMap<string, string>,
+): Promise<InstalledPrefix> {
+  try {
+    return await install(request, archives);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
+    throw new AppError(
+      EXIT.buildFailed,
+      {
+        code: 'DISK_FULL',
+        at: request.prefixOnDisk,
+        message: code === 'ENOSPC' ? 'no space left on the staging file system' : 'the staging quota is used up',
+        hint: `df -h ${request.prefixOnDisk}; choose a larger \`stagingDir\` in install_config.yaml`,
+      },
+      { cause: error },
+    );
+  }
+}
+
+async function install(
+  request: Omit<InstallRequest, 'cacheDir'>,
+  archives: ReadonlyMap<string, string>,
+): Promise<InstalledPrefix> {
+  const { lock, prefixOnDisk, prefixInside, requestedSpecs, report, signal } = request;
+  await makeDir(prefixOnDisk);
+  if ((await readdir(prefixOnDisk)).length > 0) throw new Error(`${prefixOnDisk} is not empty`);
+  // In the prefix, so that files are moved, not copied; no package may bring such a name.
+  const scratch = await mkdtemp(path.join(prefixOnDisk, '.condense-unpack-'));
+  const unpacked = await unpackPackages({ packages: lock.packages, archives, scratch, report, signal });
+  const packages = linkOrder(unpacked.map((one) => ({ one, ...orderFacts(one) }))).map(({ one }) => one);
+  const python = environmentPython(packages);
+  const epochSeconds = environmentEpoch(packages);
+
+  const plan = planLinks({ packages, prefixInside, python, epochSeconds });
+  const linked = await linkItems({ plan, prefixOnDisk, prefixInside, signal });
+  await removeTree(scratch);
+
+  const said = await runScripts(request, packages, plan);
+  throwIfInterrupted(signal);
+  const times = new Map(plan.items.map((item) => [item.path, item.mtimeSeconds]));
+  // Before compiling: bytecode names the time of its source.
+  settleTimes(prefixOnDisk, (at) => times.get(at), epochSeconds);
+  const bytecode = await compile(request, plan, python);
+  throwIfInterrupted(signal);
+  await writeRecords({ packages, plan, linked, bytecode, prefixOnDisk, prefixInside, requestedSpecs, epochSeconds });
+  for (const [source, pyc] of bytecode) times.set(pyc, times.get(source) ?? epochSeconds);
+  settleTimes(prefixOnDisk, (at) => times.get(at), epochSeconds);
+
+  const notes = [...plan.notes, ...describeIgnored(packages), ...said];
+  for (const text of notes) report({ type: 'note', text });
+  return { packages: packages.length, files: linked.files + bytecode.size, bytes: linked.bytes, notes };
+}
+
+function orderFacts({ locked, metadata }: UnpackedPackage): {
+  name: string;
+  depends: readonly string[];
+  noarchPython: boolean;
+} {
+  return { name: locked.name, depends: metadata.index.depends, noarchPython: metadata.noarchPython };
+}
+
+function environmentPython(packages: readonly UnpackedPackage[]): PythonLayout | undefined {
+  const python = packages.find(({ locked }) => locked.name === 'python');
+  if (!python) return undefined;
+  const { url, version } = python.locked;
+  return planPython({ url, version, sitePackagesPath: python.metadata.index.python_site_packages_path });
+}
+
+/**
+ * The time, in seconds since 1970, of all that has none of its own: when the newest package was built. It depends on the
+ * lock alone, as SOURCE_DATE_EPOCH would.
+ */
+function environmentEpoch(packages: readonly UnpackedPackage[]): number {
+  // The start of 1980, from where every format can tell the time.
+  let newest = 315_532_800;
+  for (const { metadata } of packages) {
+    const { timestamp } = metadata.index;
+    // Milliseconds; seconds in the oldest packages (conda/models/records.py, TimestampField).
+    const seconds = Math.floor((timestamp ?? 0) > 253_402_300_799 ? (timestamp ?? 0) / 1000 : (timestamp ?? 0));
+    if (seconds <= 0xffff_ffff) newest = Math.max(newest, seconds);
+  }
+  return newest;
+}
+
+async function runScripts(
+  request: Omit<InstallRequest, 'cacheDir'>,
+  packages: readonly UnpackedPackage[],
+  plan: LinkPlan,
+): Promise<string[]> {
+  const { prefixOnDisk, prefixInside, runInside, report, signal } = request;
+  const said: string[] = [];
+  const present = new Set(plan.items.map((item) => item.path));
+  for (const one of packages) {
+    const { name } = one.locked;
+    if (one.metadata.entries.some((entry) => entry.path === scriptPath(name, 'pre-link')))
+      report({ type: 'warning', text: `${name} has a pre-link script, which is not run: conda deprecates them` });
+    if (!present.has(scriptPath(name, 'post-link'))) continue;
+    throwIfInterrupted(signal);
+    said.push(...(await runPostLink({ package: one, prefixOnDisk, prefixInside, runInside })));
+  }
+  return said;
+}
+
+async function compile(
+  request: Omit<InstallRequest, 'cacheDir'>,
+  plan: LinkPlan,
+  python: PythonLayout | undefined,
+): Promise<ReadonlyMap<string, string>> {
+  const { prefixInside, runInside } = request;
+  const sources = plan.items.filter((item) => item.isSource).map((item) => item.path);
+  if (!python || sources.length === 0) return new Map();
+  return await writeBytecode({ sources: sources.sort(), prefixInside, interpreter: python.interpreter, runInside });
+}
+
+async function writeRecords(request: {
+  readonly packages: readonly UnpackedPackage[];
+  readonly plan: LinkPlan;
+  readonly linked: Linked;
+  readonly bytecode: ReadonlyMap<string, string>;
+  readonly prefixOnDisk: string;
+  readonly prefixInside: string;
+  readonly requestedSpecs: readonly string[];
+  readonly epochSeconds: number;
+}): Promise<void> {
+  const { rewritten } = request.linked;
+  const files = new Map<string, string>();
+  for (const one of request.packages) {
+    const brought = request.plan.brought.get(one) ?? [];
+    files.set(recordName(one), renderRecord({ ...request, package: one, brought, rewritten }));
+  }
+  files.set('history', renderHistory(request));
+  await writeCondaMeta(request.prefixOnDisk, files);
+}
+
+function describeIgnored(packages: readonly UnpackedPackage[]): string[] {
+  const withMenus = packages.filter(({ metadata }) =>
+    metadata.entries.some(({ path: at }) => at.startsWith('Menu/') && at.endsWith('.json')),
+  );
+  if (withMenus.length === 0) return [];
+  const names = withMenus.map(({ locked }) => locked.name).join(', ');
+  return [`desktop menus are not made: ${names}`];
+}

@@ -1,0 +1,47 @@
+// A program whose output is too large to hold: the caller reads it as it comes. Same rules as run-command.ts.
+import type { Readable } from 'node:stream';
+import { execa } from 'execa';
+import { AppError, errorMessage } from './app-error.ts';
+import { EXIT } from './exit-codes.ts';
+import { describeCommand, minimalEnvironment, type Command } from './run-command.ts';
+
+export interface RunningCommand {
+  readonly stdout: Readable;
+  /** Settles when the program has ended; rejects as `runCommand` does. Await it after reading. */
+  readonly ended: Promise<void>;
+  /** Ends the program: its output is not wanted any more. */
+  readonly stop: () => void;
+}
+
+/** Starts a program; nothing is read from stdin. Destroying `stdout` ends it. */
+export function streamCommand(command: Pick<Command, 'program' | 'args' | 'signal' | 'failureHint'>): RunningCommand {
+  const child = execa(command.program, command.args, {
+    env: minimalEnvironment(),
+    extendEnv: false,
+    stdin: 'ignore',
+    encoding: 'buffer',
+    buffer: { stdout: false, stderr: true },
+    reject: false,
+    ...(command.signal === undefined ? {} : { cancelSignal: command.signal }),
+  });
+  const ended = child.then((result) => {
+    if (result.exitCode === 0) return;
+    if (result.isCanceled)
+      throw new AppError(EXIT.interrupted, { code: 'INTERRUPTED', message: `${command.program} was interrupted` });
+    if (result.code === 'ENOENT' || result.code === 'EACCES') {
+      throw new AppError(EXIT.siteNotReady, {
+        code: 'TOOL_MISSING',
+        message: `cannot start ${command.program}: ${errorMessage(result.cause ?? result)}`,
+        hint: command.failureHint ?? 'condense doctor',
+      });
+    }
+    const tail = Buffer.from(result.stderr).toString('utf8').trimEnd().split('\n').slice(-20).join('\n');
+    const how = result.signal ? `was killed by ${result.signal}` : `failed with exit code ${result.exitCode ?? '?'}`;
+    throw new AppError(EXIT.buildFailed, {
+      code: 'TOOL_FAILED',
+      message: `${describeCommand(command)} ${how}${tail ? `\n${tail}` : ''}`,
+      hint: command.failureHint,
+    });
+  });
+  return { stdout: child.stdout, ended, stop: () => void child.kill() };
+}
