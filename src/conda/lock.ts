@@ -1,4 +1,11 @@
-// environment.lock.yml: the exact packages of one environment.
+// environment.lock.yml: the exact packages of one environment, and its text.
+import { stringify } from 'yaml';
+import { z } from 'zod';
+import { parseYaml, type KeyPath } from '../config/yaml-source.ts';
+import { AppError, type Problem } from '../system/app-error.ts';
+import { EXIT } from '../system/exit-codes.ts';
+import { digestText } from '../system/files.ts';
+import { PACKAGE_BUILD, PACKAGE_NAME, PACKAGE_VERSION, parsePackageFile, SHA256 } from './package-file.ts';
 
 export interface EnvironmentLock {
   readonly lockVersion: 1;
@@ -27,4 +34,138 @@ export interface LockedPackage {
   readonly sha256: string;
   readonly md5?: string | undefined;
   readonly sizeBytes?: number | undefined;
+}
+
+const HEADER = '# Written by condense lock; do not edit.\n';
+
+/** http, https or file, without credentials: those belong to a machine, not into a file that is passed on. */
+const publicUrl = z.string().refine((text) => {
+  const url = URL.parse(text);
+  if (!url || !/^(?:https?|file):$/.test(url.protocol)) return false;
+  return url.username === '' && url.password === '' && url.search === '' && url.hash === '';
+}, 'must be an http://, https:// or file:// URL without credentials');
+
+const packageUrl = publicUrl.refine((text) => {
+  const file = URL.parse(text)?.pathname.split('/').at(-1) ?? '';
+  return parsePackageFile(decodeComponent(file)) !== undefined;
+}, "must end in a conda package's file name");
+
+const WrittenPackage = z.strictObject({
+  name: z.string().regex(PACKAGE_NAME, 'has characters that conda does not allow in a name'),
+  version: z
+    .string('must be text, in quotes')
+    .regex(PACKAGE_VERSION, 'has characters that conda does not allow in a version'),
+  build: z
+    .string('must be text, in quotes')
+    .regex(PACKAGE_BUILD, 'has characters that conda does not allow in a build'),
+  buildNumber: z.int().nonnegative(),
+  channel: publicUrl,
+  subdir: z.string().regex(/^(?:noarch|[a-z0-9]+-[a-z0-9]+)$/, 'is not a subdir such as linux-64 or noarch'),
+  url: packageUrl,
+  sha256: z.string('must be text, in quotes').regex(SHA256, 'must be 64 hexadecimal digits, lower case'),
+  md5: z
+    .string('must be text, in quotes')
+    .regex(/^[0-9a-f]{32}$/, 'must be 32 hexadecimal digits, lower case')
+    .optional(),
+  sizeBytes: z.int().nonnegative().optional(),
+});
+
+const WrittenLock = z.strictObject({
+  lockVersion: z.literal(1, 'this condense reads lockVersion 1 only'),
+  platform: z.string().regex(/^[a-z0-9]+-[a-z0-9]+$/, 'is not a platform such as linux-64'),
+  inputsDigest: z.string('must be text, in quotes').regex(SHA256, 'must be 64 hexadecimal digits, lower case'),
+  channels: z.array(publicUrl),
+  virtualPackages: z.record(z.string(), z.string('must be text, in quotes')),
+  packages: z.array(WrittenPackage),
+});
+
+/** Hex sha256 of what a solve depends on, besides the repodata. The order of specs does not matter, that of channels does. */
+export function digestInputs(inputs: {
+  readonly specs: readonly string[];
+  readonly channels: readonly string[];
+  readonly platform: string;
+  readonly virtualPackages: Readonly<Record<string, string>>;
+}): string {
+  return digestText(
+    JSON.stringify([
+      inputs.specs.toSorted(),
+      inputs.channels,
+      inputs.platform,
+      Object.entries(inputs.virtualPackages).sort(([a], [b]) => (a < b ? -1 : 1)),
+    ]),
+  );
+}
+
+/** YAML; equal locks give equal bytes, whatever the order of their keys and packages. */
+export function renderLock(lock: EnvironmentLock): string {
+  const virtualPackages = Object.entries(lock.virtualPackages).sort(([a], [b]) => (a < b ? -1 : 1));
+  const ordered = {
+    lockVersion: lock.lockVersion,
+    platform: lock.platform,
+    inputsDigest: lock.inputsDigest,
+    channels: lock.channels,
+    virtualPackages: Object.fromEntries(virtualPackages),
+    packages: lock.packages
+      .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+      .map((locked) => ({
+        name: locked.name,
+        version: locked.version,
+        build: locked.build,
+        buildNumber: locked.buildNumber,
+        channel: locked.channel,
+        subdir: locked.subdir,
+        url: locked.url,
+        sha256: locked.sha256,
+        md5: locked.md5,
+        sizeBytes: locked.sizeBytes,
+      })),
+  };
+  // Single quotes where YAML would read a version or a digest as a number; no folding of long URLs, no aliases.
+  return HEADER + stringify(ordered, { lineWidth: 0, singleQuote: true, aliasDuplicateObjects: false });
+}
+
+/**
+ * @param file its name, for the places in errors
+ * @throws AppError LOCK_INVALID, all problems at once, each with file:line:column
+ */
+export function parseLock(text: string, file: string): EnvironmentLock {
+  const source = parseYaml(text, file);
+  const hint = `condense lock writes it anew`;
+  const complain = (path: KeyPath, message: string): Problem => ({
+    code: 'LOCK_INVALID',
+    message,
+    at: source.at(path),
+    hint,
+  });
+  const problems: Problem[] = source.problems.map((problem) => ({ ...problem, code: 'LOCK_INVALID', hint }));
+  const parsed = source.isReadable ? WrittenLock.safeParse(source.value) : undefined;
+  for (const issue of parsed?.error?.issues ?? []) {
+    const path = issue.path.filter((key) => typeof key !== 'symbol');
+    problems.push(complain(path, `${path.join('.')} ${issue.message}`.trim()));
+  }
+  if (parsed?.success) problems.push(...findDuplicates(parsed.data.packages, complain));
+  if (!parsed?.success || problems.length > 0) throw new AppError(EXIT.configuration, problems);
+  return parsed.data;
+}
+
+/** One prefix holds one package of a name. */
+function findDuplicates(
+  packages: readonly LockedPackage[],
+  complain: (path: KeyPath, message: string) => Problem,
+): Problem[] {
+  const seen = new Set<string>();
+  return packages.flatMap(({ name }, index) => {
+    const known = name.toLowerCase();
+    if (seen.has(known)) return [complain(['packages', index, 'name'], `${name} is locked twice`)];
+    seen.add(known);
+    return [];
+  });
+}
+
+function decodeComponent(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return ''; // not percent-encoded as URLs are: no file name
+  }
 }

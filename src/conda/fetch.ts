@@ -1,0 +1,193 @@
+// Downloads the packages of a lock into a content-addressed cache, verified while they come.
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import pLimit from 'p-limit';
+import { AppError, errorMessage, type Problem } from '../system/app-error.ts';
+import type { Report } from '../system/events.ts';
+import { EXIT } from '../system/exit-codes.ts';
+import { lstatIfThere, makeDir } from '../system/files.ts';
+import { isAbandonedStream, readChunks, removeDayOldFiles, writeStream } from '../system/streamed-files.ts';
+import { describeStatus, requestChannel } from './http.ts';
+import type { LockedPackage } from './lock.ts';
+
+type WantedPackage = Pick<LockedPackage, 'name' | 'url' | 'sha256' | 'sizeBytes'>;
+
+export interface FetchRequest {
+  readonly packages: readonly WantedPackage[];
+  /** Shared by builds, by several processes at once too; safe to delete. */
+  readonly cacheDir: string;
+  readonly report: Report;
+  readonly signal?: AbortSignal | undefined;
+  /** Downloads at a time. Default 8. */
+  readonly concurrency?: number | undefined;
+}
+
+/** What came is not what the lock says. */
+class WrongContent extends Error {
+  override readonly name = 'WrongContent';
+}
+
+/** `<cacheDir>/ab/abcd….conda` */
+export function cachedPackageFile(cacheDir: string, wanted: Pick<WantedPackage, 'url' | 'sha256'>): string {
+  const extension = wanted.url.endsWith('.conda') ? '.conda' : '.tar.bz2';
+  return path.join(cacheDir, wanted.sha256.slice(0, 2), `${wanted.sha256}${extension}`);
+}
+
+/**
+ * Brings every package into the cache. A file that is there is trusted by its name and its size: it was verified when it
+ * was written, and renamed into place whole. Should the disk have spoilt it since, extracting it fails: whoever extracts
+ * removes `cachedPackageFile(...)` and calls this again.
+ * @returns sha256 to path
+ * @throws AppError PACKAGE_HASH_MISMATCH, PACKAGE_UNREACHABLE, CACHE_NOT_WRITABLE (all packages that failed at once), INTERRUPTED
+ */
+export async function fetchPackages(request: FetchRequest): Promise<ReadonlyMap<string, string>> {
+  const files = new Map<string, string>();
+  const missing: WantedPackage[] = [];
+  for (const wanted of request.packages) {
+    if (files.has(wanted.sha256)) continue;
+    const file = cachedPackageFile(request.cacheDir, wanted);
+    files.set(wanted.sha256, file);
+    if (!(await isCached(file, wanted))) missing.push(wanted);
+  }
+  const total = missing.reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0);
+  let done = 0;
+  const count = (bytes: number): void => {
+    done += bytes;
+    // Where the lock has no sizes, the total is only known at the end.
+    request.report({ type: 'progress', stage: 'fetch', done, total: Math.max(done, total), unit: 'bytes' });
+  };
+  const limit = pLimit(request.concurrency ?? 8);
+  const results = await Promise.allSettled(
+    missing.map((wanted) => limit(() => fetchPackage(wanted, files.get(wanted.sha256) ?? '', request, count))),
+  );
+  const failures = results.flatMap((result): unknown[] => (result.status === 'rejected' ? [result.reason] : []));
+  if (failures.length > 0) throw gatherFailures(failures);
+  return files;
+}
+
+async function isCached(file: string, { sizeBytes }: WantedPackage): Promise<boolean> {
+  const at = await lstatIfThere(file);
+  return at !== undefined && at.isFile() && (sizeBytes === undefined || at.size === sizeBytes);
+}
+
+async function fetchPackage(
+  wanted: WantedPackage,
+  file: string,
+  request: FetchRequest,
+  count: (bytes: number) => void,
+): Promise<void> {
+  stopIfAborted(request.signal);
+  try {
+    await makeDir(path.dirname(file));
+    await removeDayOldFiles(path.dirname(file), isAbandonedStream);
+    // Twice: a proxy may have given something stale or cut short, once.
+    await download(wanted, file, request.signal, count).catch(async (error: unknown) => {
+      if (!(error instanceof WrongContent)) throw error;
+      await download(wanted, file, request.signal, count);
+    });
+  } catch (error) {
+    stopIfAborted(request.signal);
+    throw error instanceof AppError
+      ? error
+      : new AppError(EXIT.buildFailed, describeFailure(wanted, file, error), { cause: error });
+  }
+}
+
+async function download(
+  wanted: WantedPackage,
+  file: string,
+  signal: AbortSignal | undefined,
+  count: (bytes: number) => void,
+): Promise<void> {
+  const store = async (chunks: AsyncIterable<Uint8Array>): Promise<void> => {
+    let counted = 0;
+    try {
+      await writeStream(
+        path.dirname(file),
+        limited(chunks, wanted, signal, (bytes) => {
+          counted += bytes;
+          count(bytes);
+        }),
+        (written) => {
+          if (written.sha256 !== wanted.sha256) {
+            throw new WrongContent(
+              `expected sha256 ${wanted.sha256}, got ${written.sha256} (${written.sizeBytes} bytes)`,
+            );
+          }
+          return path.basename(file);
+        },
+      );
+    } catch (error) {
+      count(-counted);
+      throw error;
+    }
+  };
+  if (wanted.url.startsWith('file:')) {
+    await store(readChunks(fileURLToPath(wanted.url)));
+    return;
+  }
+  await requestChannel({ url: wanted.url, signal }, async (response, body) => {
+    if (response.status !== 200) throw new Error(`the server answered ${describeStatus(response)}`);
+    await store(body);
+  });
+}
+
+/** Stops as soon as more comes than the lock says: a server cannot fill the disk. */
+async function* limited(
+  chunks: AsyncIterable<Uint8Array>,
+  { sha256, sizeBytes }: WantedPackage,
+  signal: AbortSignal | undefined,
+  count: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  let received = 0;
+  for await (const chunk of chunks) {
+    stopIfAborted(signal);
+    received += chunk.length;
+    if (sizeBytes !== undefined && received > sizeBytes) {
+      throw new WrongContent(`expected ${sizeBytes} bytes with sha256 ${sha256}, got more`);
+    }
+    count(chunk.length);
+    yield chunk;
+  }
+}
+
+function describeFailure(wanted: WantedPackage, file: string, error: unknown): Problem {
+  if (error instanceof WrongContent) {
+    return {
+      code: 'PACKAGE_HASH_MISMATCH',
+      message: `${wanted.url} is not the package that was locked: ${error.message}`,
+      hint: 'do not install it; condense lock asks the channel what it has now',
+    };
+  }
+  const { code, path: at } = error as NodeJS.ErrnoException;
+  const isSource = wanted.url.startsWith('file:') && at === fileURLToPath(wanted.url);
+  if (code !== undefined && !isSource && ['ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EROFS'].includes(code)) {
+    return {
+      code: 'CACHE_NOT_WRITABLE',
+      message: `${wanted.url} cannot be stored: ${errorMessage(error)}`,
+      at: file,
+      hint: `df -h ${path.dirname(file)}; ls -ld ${path.dirname(file)}`,
+    };
+  }
+  return {
+    code: 'PACKAGE_UNREACHABLE',
+    message: `${wanted.url} cannot be downloaded: ${errorMessage(error)}`,
+    hint: wanted.url.startsWith('file:') ? `ls -l ${fileURLToPath(wanted.url)}` : `curl -fsSIL ${wanted.url}`,
+  };
+}
+
+function gatherFailures(failures: readonly unknown[]): unknown {
+  const ours = failures.filter((failure) => failure instanceof AppError);
+  const bug = failures.find((failure) => !(failure instanceof AppError));
+  const interrupted = ours.find(({ exit }) => exit === EXIT.interrupted);
+  if (bug !== undefined || interrupted) return bug ?? interrupted;
+  return new AppError(
+    EXIT.buildFailed,
+    ours.flatMap(({ problems }) => problems),
+  );
+}
+
+function stopIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted)
+    throw new AppError(EXIT.interrupted, { code: 'INTERRUPTED', message: 'the download was interrupted' });
+}

@@ -1,0 +1,215 @@
+// Runs the solver in a thread of its own: WebAssembly that fails throws where nobody can catch it, and takes the thread with it.
+import { parentPort, workerData } from 'node:worker_threads';
+import { promisify } from 'node:util';
+import { zstdDecompress } from 'node:zlib';
+import { simpleSolve, Version } from '@conda-org/rattler';
+import { closest, distance } from 'fastest-levenshtein';
+import { errorMessage } from '../system/app-error.ts';
+import { readBytes } from '../system/files.ts';
+import { indexRepodata } from './repodata-index.ts';
+import { firstChannelWith, selectRecords, type IndexedSubdir, type Selection } from './repodata-selection.ts';
+import type { VirtualPackage } from './virtual-packages.ts';
+
+export interface SolveTask {
+  readonly specs: readonly { readonly text: string; readonly name: string; readonly channel?: number | undefined }[];
+  readonly subdirs: readonly { readonly channel: number; readonly subdir: string; readonly file: string }[];
+  readonly platform: string;
+  readonly virtualPackages: readonly VirtualPackage[];
+}
+
+export interface SolvedFile {
+  readonly channel: number;
+  readonly subdir: string;
+  readonly file: string;
+  readonly name: string;
+  readonly version: string;
+  readonly build: string;
+  readonly buildNumber: number;
+  readonly sha256?: string | undefined;
+  readonly md5?: string | undefined;
+  readonly sizeBytes?: number | undefined;
+  /** CEP 15: where the packages of this subdir are, when not beside the repodata. */
+  readonly baseUrl?: string | undefined;
+}
+
+export type SolveAnswer =
+  | { readonly kind: 'solved'; readonly files: readonly SolvedFile[]; readonly refused: readonly string[] }
+  | { readonly kind: 'invalid-specs'; readonly specs: readonly { readonly spec: number; readonly why: string }[] }
+  | {
+      readonly kind: 'unknown-names';
+      readonly specs: readonly { readonly spec: number; readonly similar: readonly string[] }[];
+    }
+  | {
+      readonly kind: 'unsatisfiable';
+      readonly explanation: string;
+      /** Names that a later channel has too: strict priority hid those. */
+      readonly hidden: readonly string[];
+      readonly refused: readonly string[];
+    }
+  | { readonly kind: 'bad-repodata'; readonly subdir: number; readonly why: string };
+
+/** All records are given to the solver as one channel; which one each is from is looked up afterwards. */
+const SOLVER_CHANNEL = 'http://channel.invalid';
+/** What the solver's own message starts with when it has understood the specs but finds no answer. */
+const NO_ANSWER = 'Cannot solve the request because of: ';
+/** Four times conda-forge's largest: more is an attack or a mistake. */
+const MAX_REPODATA_BYTES = 2 ** 31;
+
+async function solve(task: SolveTask): Promise<SolveAnswer> {
+  const invalid = await findInvalidSpecs(task);
+  if (invalid.length > 0) return { kind: 'invalid-specs', specs: invalid };
+
+  const subdirs: IndexedSubdir[] = [];
+  for (const [position, { channel, subdir, file }] of task.subdirs.entries()) {
+    try {
+      subdirs.push({ channel, subdir, index: indexRepodata(await readRepodata(file)) });
+    } catch (error) {
+      return { kind: 'bad-repodata', subdir: position, why: errorMessage(error) };
+    }
+  }
+
+  const unknown = findUnknownNames(task, subdirs);
+  if (unknown.length > 0) return { kind: 'unknown-names', specs: unknown };
+
+  const names = task.specs.map(({ name }) => name);
+  const pinned = new Map(task.specs.flatMap(({ name, channel }) => (channel === undefined ? [] : [[name, channel]])));
+  const selection = selectRecords(subdirs, names, pinned, isVersion);
+  serveToSolver(renderSolverRepodata(selection, task), task.platform);
+  try {
+    // The type of platforms has no plain string.
+    const platforms = [task.platform, 'noarch'] as Parameters<typeof simpleSolve>[2];
+    const solved = await simpleSolve(
+      task.specs.map(({ text }) => text),
+      [SOLVER_CHANNEL],
+      platforms,
+      undefined,
+    );
+    const files = solved.flatMap(({ subdir, filename }) => {
+      const selected = selection.records.get(`${subdir ?? ''}/${filename}`);
+      return selected ? [describeFile(selected)] : [];
+    });
+    const virtual = solved.filter(({ packageName }) => packageName.startsWith('__')).length;
+    if (files.length + virtual !== solved.length)
+      throw new Error('the solver answered with a package it was not given');
+    return { kind: 'solved', files, refused: selection.refused };
+  } catch (error) {
+    // The solver throws text.
+    if (typeof error !== 'string' || !error.startsWith(NO_ANSWER)) throw error;
+    const hidden = names.filter((name) => {
+      const first = firstChannelWith(subdirs, name);
+      return subdirs.some(({ channel, index }) => channel !== first && index.places.has(name));
+    });
+    return {
+      kind: 'unsatisfiable',
+      explanation: error.slice(NO_ANSWER.length).trimEnd(),
+      hidden,
+      refused: selection.refused,
+    };
+  }
+}
+
+/** Each spec alone against nothing: the solver reads specs first, and says so when it cannot. */
+async function findInvalidSpecs(task: SolveTask): Promise<{ spec: number; why: string }[]> {
+  const invalid: { spec: number; why: string }[] = [];
+  for (const [spec, { text }] of task.specs.entries()) {
+    try {
+      await simpleSolve([text], [], [], undefined);
+    } catch (error) {
+      if (typeof error !== 'string') throw error;
+      if (!error.startsWith(NO_ANSWER)) invalid.push({ spec, why: error });
+    }
+  }
+  return invalid;
+}
+
+function findUnknownNames(task: SolveTask, subdirs: readonly IndexedSubdir[]): { spec: number; similar: string[] }[] {
+  const virtual = new Set(task.virtualPackages.map(({ name }) => name));
+  return task.specs.flatMap(({ name, channel }, spec) => {
+    const searched = channel === undefined ? subdirs : subdirs.filter((subdir) => subdir.channel === channel);
+    if (virtual.has(name) || firstChannelWith(searched, name) !== undefined) return [];
+    return [{ spec, similar: similarNames(name, searched) }];
+  });
+}
+
+/** At most three, nearest first; nothing that shares less than half with what was asked for. */
+function similarNames(name: string, subdirs: readonly IndexedSubdir[]): string[] {
+  const candidates = new Set(subdirs.flatMap(({ index }) => [...index.places.keys()]));
+  const similar: string[] = [];
+  while (similar.length < 3 && candidates.size > 0) {
+    const nearest = closest(name, [...candidates]);
+    if (distance(name, nearest) > Math.max(1, Math.floor(name.length / 3))) break;
+    similar.push(nearest);
+    candidates.delete(nearest);
+  }
+  return similar;
+}
+
+async function readRepodata(file: string): Promise<Buffer> {
+  const bytes = await readBytes(file);
+  if (!file.endsWith('.zst')) return bytes;
+  return await promisify(zstdDecompress)(bytes, { maxOutputLength: MAX_REPODATA_BYTES });
+}
+
+function isVersion(text: string): boolean {
+  try {
+    new Version(text).free();
+    return true;
+  } catch {
+    return false; // it throws for whatever it cannot read, and for nothing else
+  }
+}
+
+/** repodata.json of each subdir; in one order, whatever the channel's, so that equal inputs give equal answers. */
+function renderSolverRepodata(selection: Selection, task: SolveTask): ReadonlyMap<string, string> {
+  const sections = new Map<string, Record<string, unknown>>();
+  for (const subdir of [task.platform, 'noarch']) sections.set(subdir, {});
+  for (const key of [...selection.records.keys()].sort()) {
+    const selected = selection.records.get(key);
+    const section = selected && sections.get(selected.from.subdir);
+    if (section) section[selected.file] = selected.record;
+  }
+  for (const { name, version, build } of task.virtualPackages) {
+    const record = { name, version, build, build_number: 0, depends: [], subdir: 'noarch' };
+    Object.assign(sections.get('noarch') ?? {}, { [`${name}-${version}-${build}.conda`]: record });
+  }
+  return new Map(
+    [...sections].map(([subdir, files]) => {
+      const section = (ending: string) =>
+        Object.fromEntries(Object.entries(files).filter(([file]) => file.endsWith(ending)));
+      const repodata = { info: { subdir }, packages: section('.tar.bz2'), 'packages.conda': section('.conda') };
+      return [subdir, JSON.stringify(repodata)];
+    }),
+  );
+}
+
+/** The solver can only fetch: in this thread, fetch answers from memory and reaches nothing else. */
+function serveToSolver(repodata: ReadonlyMap<string, string>, platform: string): void {
+  globalThis.fetch = (input) => {
+    const url = input instanceof Request ? input.url : String(input);
+    const subdir = [platform, 'noarch'].find((name) => url === `${SOLVER_CHANNEL}/${name}/repodata.json`);
+    const body = subdir === undefined ? undefined : repodata.get(subdir);
+    const response = new Response(body ?? '', { status: body === undefined ? 404 : 200 });
+    // It reads the URL of what it got, which a Response made by hand does not have.
+    Object.defineProperty(response, 'url', { value: url });
+    return Promise.resolve(response);
+  };
+}
+
+function describeFile({ record, file, from }: NonNullable<ReturnType<Selection['records']['get']>>): SolvedFile {
+  const info = from.index.info as { readonly base_url?: unknown } | null | undefined;
+  return {
+    channel: from.channel,
+    subdir: from.subdir,
+    file,
+    name: record.name,
+    version: record.version,
+    build: record.build,
+    buildNumber: record.build_number,
+    sha256: record.sha256,
+    md5: record.md5,
+    sizeBytes: record.size,
+    baseUrl: typeof info?.base_url === 'string' ? info.base_url : undefined,
+  };
+}
+
+parentPort?.postMessage(await solve(workerData as SolveTask));
