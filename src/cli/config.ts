@@ -7,49 +7,52 @@ import type { EnvironmentSpec } from '../config/environment-spec.ts';
 import { fullName, type SiteConfig } from '../config/site-config.ts';
 import { AppError, type Problem } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
+import type { Output } from './output.ts';
 
-/** @param write takes the result, for stdout. Problems are thrown. */
-export function configCommand(write: (text: string) => void): Command {
+/** @param outputOf the output that belongs to the options of a command line; --config and --json are global options */
+export function configCommand(outputOf: (command: Command) => Pick<Output, 'result'>): Command {
   const command = new Command('config').description('check and show the configuration');
   command
     .command('check')
     .description('check install_config.yaml and the environment.yml of every environment; lists every problem')
     .argument('[file]', 'the configuration (default: that of --config)')
-    .option('--json', 'print the result as JSON')
     .addHelpText('after', '\nExit status: 0 all is well, 3 there are problems.\nExample: condense config check')
     .action(async (file: string | undefined, _options, self: Command) => {
-      const options = self.optsWithGlobals<GlobalOptions>();
-      const found = await checkConfig(file ?? configFile(options));
-      write(options.json ? jsonLine(found) : renderCheck(found));
+      await runConfigCheck(file ?? configFile(self), outputOf(self));
     });
   command
     .command('show')
     .description('print the configuration with every default, and where each value comes from')
-    .option('--json', 'print the result as JSON')
     .addHelpText('after', '\nExit status: 0 done, 3 there are problems.\nExample: condense config show --json')
     .action(async (_options, self: Command) => {
-      const options = self.optsWithGlobals<GlobalOptions>();
-      const { config, source } = await readSiteConfigSource(configFile(options));
-      const values = describeSiteConfig(config, source);
-      write(options.json ? jsonLine({ file: config.file, values }) : renderSiteConfig(values));
+      await runConfigShow(configFile(self), outputOf(self));
     });
   command
     .command('schema')
     .description('print the JSON schema of install_config.yaml, for editors')
     .addHelpText('after', '\nExit status: 0 done.\nExample: condense config schema > install_config.schema.json')
-    .action(() => {
-      write(`${JSON.stringify(siteConfigSchema(), null, 2)}\n`);
+    .action((_options, self: Command) => {
+      const schema = siteConfigSchema();
+      outputOf(self).result({ schema }, [JSON.stringify(schema, null, 2)]);
     });
   return command;
 }
 
-interface GlobalOptions {
-  readonly config?: string;
-  readonly json?: boolean;
+const configFile = (command: Command): string =>
+  command.optsWithGlobals<{ config?: string }>().config ?? 'install_config.yaml';
+
+/** @throws AppError with the problems of every file */
+export async function runConfigCheck(file: string, output: Pick<Output, 'result'>): Promise<void> {
+  const found = await checkConfig(file);
+  output.result(found, describeCheck(found));
 }
 
-const configFile = (options: GlobalOptions): string => options.config ?? 'install_config.yaml';
-const jsonLine = (result: object): string => `${JSON.stringify({ v: 1, type: 'result', ...result })}\n`;
+/** @throws AppError when the configuration has problems */
+export async function runConfigShow(file: string, output: Pick<Output, 'result'>): Promise<void> {
+  const { config, source } = await readSiteConfigSource(file);
+  const values = describeSiteConfig(config, source);
+  output.result({ file: config.file, values }, renderSiteConfig(values).trimEnd().split('\n'));
+}
 
 interface CheckedConfig {
   readonly file: string;
@@ -99,7 +102,7 @@ async function readSpecs(config: SiteConfig): Promise<(readonly [fullName: strin
   return specs;
 }
 
-function renderCheck(found: CheckedConfig): string {
+function describeCheck(found: CheckedConfig): string[] {
   const lines = [`${found.file} is valid: site ${found.site}, prefix ${found.prefix}`];
   for (const { fullName, spec, packages, pipLines, channels, notes } of found.environments) {
     const pip = pipLines > 0 ? ` and ${pipLines} for pip` : '';
@@ -107,5 +110,5 @@ function renderCheck(found: CheckedConfig): string {
     for (const note of notes) lines.push(`  note  ${note.at}  ${note.text}`);
   }
   if (found.environments.length === 0) lines.push('no environments yet');
-  return `${lines.join('\n')}\n`;
+  return lines;
 }

@@ -14,7 +14,7 @@ export const PYTHON_MODULE = /^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*
 export const COMMAND = /^[A-Za-z0-9_][A-Za-z0-9._+@-]{0,254}$/;
 export const GROUP = /^[^\s\p{C}:,/-][^\s\p{C}:,/]*$/u;
 export const VIRTUAL_PACKAGE = /^__[a-z0-9_]+$/;
-export const VIRTUAL_VERSION = /^[A-Za-z0-9][A-Za-z0-9._+!-]*$/;
+export const VIRTUAL_VERSION = /^([A-Za-z0-9][A-Za-z0-9._+!-]*)?$/;
 const CHANNEL_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*(\/[A-Za-z0-9][A-Za-z0-9._-]*)*$/;
 
 // Endings that the product itself gives to a name's files: analysis3-26.11.sqsh, analysis3-26.11.d, analysis3-26.11.lua.

@@ -249,7 +249,7 @@ export const writtenConfig = z
       .record(z.string(), matching(VIRTUAL_VERSION, 'a version'))
       .default({})
       .describe(
-        'Virtual packages to solve for instead of what the build machine has, as text. For __archspec: the name of the processor family.',
+        'Virtual packages to solve for instead of what the build machine has, as text; empty text means that there is none. For `__archspec`: the name of the processor family.',
       )
       .meta({ examples: [{ __cuda: '12.4' }], propertyNames: { pattern: VIRTUAL_PACKAGE.source } }),
     environments: z

@@ -28,9 +28,11 @@ interface Place {
   readonly written?: string | undefined;
 }
 
-// A configuration is a page of text. The limits only stop what was made to exhaust memory or the stack.
-const MAX_CHARACTERS = 1 << 20;
-const MAX_NODES = 50_000;
+// A configuration is a page of text, the lock of 2,000 packages a megabyte. The limits only stop what was made to
+// exhaust memory or the stack.
+const MAX_CHARACTERS = 4 << 20;
+const MAX_NODES = 200_000;
+const MAX_ALIASES = 1000;
 const MAX_DEPTH = 32;
 const CORE_TAG = /^tag:yaml\.org,2002:(str|int|float|bool|null|map|seq)$/;
 
@@ -61,10 +63,11 @@ export function parseYaml(text: string, file: string): YamlSource {
     complain(error.pos[0], yamlMessage(error.code, error.message));
     if (error.code !== 'DUPLICATE_KEY') isReadable = false;
   }
-  const value = isReadable && document ? plainValue(document, places, complain) : undefined;
+  const converted = isReadable && document ? plainValue(document, places, complain) : undefined;
+  if (converted?.isWhole === false) isReadable = false;
   return {
     file,
-    value,
+    value: converted?.value,
     problems,
     isReadable,
     at: (path) => position(nearest(path).offset),
@@ -78,11 +81,12 @@ type Complain = (offset: number, message: string, hint?: string) => void;
 
 function parseSafely(text: string, lines: LineCounter, complain: Complain): Document | undefined {
   if (text.length > MAX_CHARACTERS) {
-    complain(0, `the file has ${text.length} characters; a configuration has at most ${MAX_CHARACTERS}`);
+    complain(0, `the file has ${text.length} characters; at most ${MAX_CHARACTERS} are read`);
     return undefined;
   }
   try {
-    return parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'silent' });
+    // At log level 'silent' yaml would also be silent about a second document.
+    return parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
   } catch (error) {
     // yaml's composer is recursive: a long row of brackets ends its stack (RangeError).
     complain(0, `the YAML cannot be read: ${errorMessage(error)}`);
@@ -97,30 +101,39 @@ function yamlMessage(code: string, message: string): string {
   return `not valid YAML: ${message}`;
 }
 
-/** The document's value; fills in the place of every value. */
-function plainValue(document: Document, places: Map<string, Place>, complain: Complain): unknown {
+/** The document's value; fills in the place of every value. Not whole: what it would take to say what is at some place is missing. */
+function plainValue(
+  document: Document,
+  places: Map<string, Place>,
+  complain: Complain,
+): { readonly value: unknown; readonly isWhole: boolean } {
   let nodes = 0;
+  let aliases = 0;
   let tooMuch = false;
+  let isWhole = true;
+  const refuse = (offset: number, message: string, hint?: string): null => {
+    isWhole = false;
+    complain(offset, message, hint);
+    return null;
+  };
 
   function convert(node: Node | null | undefined, path: KeyPath, keyOffset?: number): unknown {
     if (tooMuch) return null;
     const offset = node?.range?.[0] ?? keyOffset ?? 0;
-    if (++nodes > MAX_NODES || path.length > MAX_DEPTH) {
+    if (++nodes > MAX_NODES || aliases > MAX_ALIASES || path.length > MAX_DEPTH) {
       tooMuch = true;
-      complain(offset, 'the values are nested too deeply, or its aliases expand to too much');
-      return null;
+      return refuse(offset, 'the values are nested too deeply, or their aliases expand to too much');
     }
     if (isAlias(node)) {
+      aliases++;
       const target = node.resolve(document);
       if (target) return convert(target, path, keyOffset ?? offset);
-      complain(offset, `the alias *${node.source} has no anchor &${node.source} before it`);
-      return null;
+      return refuse(offset, `the alias *${node.source} has no anchor &${node.source} before it`);
     }
     const written = isScalar(node) ? node.source : undefined;
     places.set(JSON.stringify(path), { offset, keyOffset, written });
     if (node?.tag !== undefined && !CORE_TAG.test(node.tag)) {
-      complain(offset, `the tag ${node.tag} is not known here`, 'remove the tag');
-      return null;
+      return refuse(offset, `the tag ${node.tag} is not known here`, 'remove the tag');
     }
     if (isMap(node)) return convertMap(node.items, path);
     if (isSeq(node)) return node.items.map((item, index) => convert(item as Node | null, [...path, index]));
@@ -146,5 +159,6 @@ function plainValue(document: Document, places: Map<string, Place>, complain: Co
     return result;
   }
 
-  return convert(document.contents, []);
+  const value = convert(document.contents, []);
+  return { value, isWhole };
 }
