@@ -54,7 +54,8 @@ export async function unpackArchive(unpacking: Unpacking): Promise<ReadonlyMap<s
     else throw packageInvalid(url, 'is neither a .conda nor a .tar.bz2 package');
   } catch (error) {
     if (signal?.aborted) throw new AppError(EXIT.interrupted, { code: 'INTERRUPTED', message: 'was interrupted' });
-    if (error instanceof AppError || isDiskError(error)) throw error;
+    const isBrokenArchive = error instanceof AppError && error.problems.some(({ code }) => code === 'TOOL_FAILED');
+    if ((error instanceof AppError && !isBrokenArchive) || isDiskError(error)) throw error;
     throw packageInvalid(url, `cannot be unpacked: ${errorMessage(error)}`);
   }
   return unpacker.members;
@@ -90,19 +91,12 @@ async function unpackTarBz2(file: string, unpacker: Unpacker, signal?: AbortSign
   });
   try {
     await unpackTar(bzip2.stdout, new PassThrough(), unpacker, signal);
-  } catch (error) {
+  } finally {
     bzip2.stop();
-    // A broken stream is the effect; what bzip2 says is the cause, unless it was we who stopped it.
-    const cause: unknown =
-      error instanceof AppError ? error : await bzip2.ended.then(() => error).catch(causeOf(error));
-    throw cause;
+    // Where bzip2 failed by itself, a cut tar is only the effect: this tells the cause.
+    await bzip2.ended;
   }
-  await bzip2.ended;
 }
-
-/** What bzip2 says where it failed by itself. */
-const causeOf = (effect: unknown) => (cause: unknown) =>
-  cause instanceof AppError && !cause.message.includes('was killed') ? cause : effect;
 
 async function unpackTar(source: Readable, through: Duplex, unpacker: Unpacker, signal?: AbortSignal): Promise<void> {
   const extract = tar.extract();

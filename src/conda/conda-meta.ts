@@ -1,6 +1,6 @@
 // conda-meta: what conda, mamba and people's scripts read to know what is in an environment (CEP 32).
 import path from 'node:path';
-import { makeDir, removeTree, writeNewFile } from '../system/files.ts';
+import { chmod, makeDir, removeTree, writeNewFile } from '../system/files.ts';
 import { dependencyName } from './link-order.ts';
 import type { LinkItem, UnpackedPackage } from './link-plan.ts';
 
@@ -119,6 +119,8 @@ export function renderHistory(request: {
 export async function writeCondaMeta(prefix: string, files: ReadonlyMap<string, string>): Promise<void> {
   const dir = path.join(prefix, 'conda-meta');
   await makeDir(dir);
+  // Whatever the umask: everyone reads what is installed.
+  await chmod(dir, 0o755);
   for (const [name, text] of files) await writeNewFile(path.join(dir, name), text);
 }
 

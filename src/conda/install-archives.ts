@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
-import { makeDir, mkdtemp, readdir, removeTree } from '../system/files.ts';
+import { chmod, makeDir, mkdtemp, readdir, removeTree } from '../system/files.ts';
 import { settleTimes } from '../system/tree-writer.ts';
 import { writeBytecode } from './bytecode.ts';
 import { recordName, renderHistory, renderRecord, writeCondaMeta } from './conda-meta.ts';
@@ -47,6 +47,7 @@ async function install(
   const { lock, prefixOnDisk, prefixInside, requestedSpecs, report, signal } = request;
   await makeDir(prefixOnDisk);
   if ((await readdir(prefixOnDisk)).length > 0) throw new Error(`${prefixOnDisk} is not empty`);
+  await chmod(prefixOnDisk, 0o755);
   // In the prefix, so that files are moved, not copied; no package may bring such a name.
   const scratch = await mkdtemp(path.join(prefixOnDisk, '.condense-unpack-'));
   const unpacked = await unpackPackages({ packages: lock.packages, archives, scratch, report, signal });

@@ -13,7 +13,7 @@ export function dependencyName(spec: string): string | undefined {
 }
 
 /**
- * Depth first by name, so that equal sets give equal orders whatever order they come in. Cycles (python and pip) are cut
+ * Depth first by name, so that equal sets give equal orders whatever order they come in. Cycles are cut
  * where they are met. Every noarch: python package comes after python, which it needs even where it does not say so.
  */
 export function linkOrder<T extends OrderedPackage>(packages: readonly T[]): T[] {
@@ -28,13 +28,11 @@ export function linkOrder<T extends OrderedPackage>(packages: readonly T[]): T[]
     if (one.noarchPython) needed.push('python');
     for (const name of needed.sort()) {
       const dependency = byName.get(name);
-      if (dependency) visit(dependency);
+      // python depends on pip, which is noarch and needs python: of that circle the first part is left out, as conda does.
+      if (dependency && !(one.name === 'python' && dependency.noarchPython)) visit(dependency);
     }
     ordered.add(one);
   };
-  // python first: a cycle through pip must not put a noarch package before it.
-  const python = byName.get('python');
-  if (python) visit(python);
   for (const one of sorted) visit(one);
   return [...ordered];
 }

@@ -7,13 +7,13 @@ import { describeCommand, minimalEnvironment, type Command } from './run-command
 
 export interface RunningCommand {
   readonly stdout: Readable;
-  /** Settles when the program has ended; rejects as `runCommand` does. Await it after reading. */
+  /** Settles when the program has ended; rejects as `runCommand` does. Await it in every case. */
   readonly ended: Promise<void>;
-  /** Ends the program: its output is not wanted any more. */
+  /** Ends the program, which is then no failure of it: its output is not wanted any more. */
   readonly stop: () => void;
 }
 
-/** Starts a program; nothing is read from stdin. Destroying `stdout` ends it. */
+/** Starts a program that reads nothing from stdin. */
 export function streamCommand(command: Pick<Command, 'program' | 'args' | 'signal' | 'failureHint'>): RunningCommand {
   const child = execa(command.program, command.args, {
     env: minimalEnvironment(),
@@ -24,8 +24,9 @@ export function streamCommand(command: Pick<Command, 'program' | 'args' | 'signa
     reject: false,
     ...(command.signal === undefined ? {} : { cancelSignal: command.signal }),
   });
+  let isStopped = false;
   const ended = child.then((result) => {
-    if (result.exitCode === 0) return;
+    if (result.exitCode === 0 || (isStopped && result.isTerminated)) return;
     if (result.isCanceled)
       throw new AppError(EXIT.interrupted, { code: 'INTERRUPTED', message: `${command.program} was interrupted` });
     if (result.code === 'ENOENT' || result.code === 'EACCES') {
@@ -43,5 +44,11 @@ export function streamCommand(command: Pick<Command, 'program' | 'args' | 'signa
       hint: command.failureHint,
     });
   });
-  return { stdout: child.stdout, ended, stop: () => void child.kill() };
+  // It may fail before the caller has come to await it.
+  ended.catch(() => undefined);
+  const stop = (): void => {
+    isStopped = true;
+    child.kill();
+  };
+  return { stdout: child.stdout, ended, stop };
 }

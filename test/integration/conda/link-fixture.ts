@@ -1,0 +1,122 @@
+// Real archives in a temp directory, installed by our own linker.
+import { mkdtemp, readdir, readFile, lstat, readlink, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { installArchives } from '../../../src/conda/install-archives.ts';
+import type { InstalledPrefix, InstallRequest, RunInside } from '../../../src/conda/installer.ts';
+import type { LockedPackage } from '../../../src/conda/lock.ts';
+import { digestFile } from '../../../src/system/files.ts';
+import type { WorkEvent } from '../../../src/system/events.ts';
+import {
+  packageTimestamp,
+  writeCondaPackage,
+  type CondaPackage,
+  type PackageIndex,
+} from '../../channel/conda-package.ts';
+
+export type PackageToMake = Omit<CondaPackage, 'dir' | 'index' | 'format'> & {
+  readonly name: string;
+  readonly format?: CondaPackage['format'];
+  readonly index?: Partial<PackageIndex>;
+};
+
+/** For packages of which nothing has to run. */
+export const runNothing: RunInside = ({ program }) => Promise.reject(new Error(`${program} must not run`));
+
+export class LinkFixture {
+  readonly dir: string;
+  readonly prefixOnDisk: string;
+  readonly prefixInside = '/opt/conda/analysis3-26.11';
+  readonly events: WorkEvent[] = [];
+  readonly #packages: LockedPackage[] = [];
+  readonly #archives = new Map<string, string>();
+
+  constructor(dir: string) {
+    this.dir = dir;
+    this.prefixOnDisk = path.join(dir, 'prefix');
+  }
+
+  static async make(): Promise<LinkFixture> {
+    return new LinkFixture(await mkdtemp(path.join(os.tmpdir(), 'condense-link-')));
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.dir, { recursive: true, force: true });
+  }
+
+  /** Makes a package of version 1.0, build 0. */
+  async add(wanted: PackageToMake): Promise<LockedPackage> {
+    const { name, format = 'conda', index, ...rest } = wanted;
+    const full: PackageIndex = {
+      name,
+      version: '1.0',
+      build: '0',
+      build_number: 0,
+      subdir: index?.noarch ? 'noarch' : 'linux-64',
+      depends: [],
+      timestamp: packageTimestamp,
+      ...index,
+    };
+    const record = await writeCondaPackage({ dir: path.join(this.dir, 'channel'), format, index: full, ...rest });
+    return await this.addFile(path.join(this.dir, 'channel', full.subdir, record.fileName), full);
+  }
+
+  /** Takes an archive as it is. */
+  async addFile(
+    file: string,
+    index: Pick<PackageIndex, 'name' | 'version' | 'build' | 'subdir'>,
+  ): Promise<LockedPackage> {
+    const sha256 = await digestFile(file);
+    const locked: LockedPackage = {
+      name: index.name,
+      version: index.version,
+      build: index.build,
+      buildNumber: 0,
+      channel: 'https://channel.example/main',
+      subdir: index.subdir,
+      url: `https://channel.example/main/${index.subdir}/${path.basename(file)}`,
+      sha256,
+    };
+    this.#packages.push(locked);
+    this.#archives.set(sha256, file);
+    return locked;
+  }
+
+  async install(changes: Partial<Omit<InstallRequest, 'cacheDir'>> = {}): Promise<InstalledPrefix> {
+    return await installArchives(
+      {
+        lock: {
+          lockVersion: 1,
+          platform: 'linux-64',
+          inputsDigest: '0',
+          channels: ['https://channel.example/main'],
+          virtualPackages: {},
+          packages: this.#packages,
+        },
+        requestedSpecs: [],
+        prefixOnDisk: this.prefixOnDisk,
+        prefixInside: this.prefixInside,
+        runInside: runNothing,
+        report: (event) => this.events.push(event),
+        ...changes,
+      },
+      this.#archives,
+    );
+  }
+
+  async text(relative: string): Promise<string> {
+    return await readFile(path.join(this.prefixOnDisk, relative), 'utf8');
+  }
+}
+
+/** Everything below a directory: kind, mode, time, and contents or target, by path. */
+export async function readTree(root: string): Promise<Record<string, string>> {
+  const tree: Record<string, string> = {};
+  for (const relative of (await readdir(root, { recursive: true })).sort()) {
+    const file = path.join(root, relative);
+    const at = await lstat(file);
+    const what = at.isDirectory() ? 'directory' : at.isSymbolicLink() ? await readlink(file) : await digestFile(file);
+    tree[relative] = `${at.mode.toString(8)} ${at.mtimeMs} ${what}`;
+  }
+  return tree;
+}
