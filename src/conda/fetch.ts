@@ -65,8 +65,11 @@ export async function fetchPackages(request: FetchRequest): Promise<ReadonlyMap<
   return files;
 }
 
-async function isCached(file: string, { sizeBytes }: WantedPackage): Promise<boolean> {
-  const at = await lstatIfThere(file);
+async function isCached(file: string, wanted: WantedPackage): Promise<boolean> {
+  const at = await lstatIfThere(file).catch((error: unknown) => {
+    throw new AppError(EXIT.buildFailed, describeFailure(wanted, file, error), { cause: error });
+  });
+  const { sizeBytes } = wanted;
   return at !== undefined && at.isFile() && (sizeBytes === undefined || at.size === sizeBytes);
 }
 
@@ -161,7 +164,11 @@ function describeFailure(wanted: WantedPackage, file: string, error: unknown): P
   }
   const { code, path: at } = error as NodeJS.ErrnoException;
   const isSource = wanted.url.startsWith('file:') && at === fileURLToPath(wanted.url);
-  if (code !== undefined && !isSource && ['ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EROFS'].includes(code)) {
+  if (
+    code !== undefined &&
+    !isSource &&
+    ['ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EROFS', 'EEXIST', 'ENOTDIR'].includes(code)
+  ) {
     return {
       code: 'CACHE_NOT_WRITABLE',
       message: `${wanted.url} cannot be stored: ${errorMessage(error)}`,

@@ -45,30 +45,27 @@ const publicUrl = z.string().refine((text) => {
   return url.username === '' && url.password === '' && url.search === '' && url.hash === '';
 }, 'must be an http://, https:// or file:// URL without credentials');
 
-const packageUrl = publicUrl.refine((text) => {
-  const file = URL.parse(text)?.pathname.split('/').at(-1) ?? '';
-  return parsePackageFile(decodeComponent(file)) !== undefined;
-}, "must end in a conda package's file name");
-
-const WrittenPackage = z.strictObject({
-  name: z.string().regex(PACKAGE_NAME, 'has characters that conda does not allow in a name'),
-  version: z
-    .string('must be text, in quotes')
-    .regex(PACKAGE_VERSION, 'has characters that conda does not allow in a version'),
-  build: z
-    .string('must be text, in quotes')
-    .regex(PACKAGE_BUILD, 'has characters that conda does not allow in a build'),
-  buildNumber: z.int().nonnegative(),
-  channel: publicUrl,
-  subdir: z.string().regex(/^(?:noarch|[a-z0-9]+-[a-z0-9]+)$/, 'is not a subdir such as linux-64 or noarch'),
-  url: packageUrl,
-  sha256: z.string('must be text, in quotes').regex(SHA256, 'must be 64 hexadecimal digits, lower case'),
-  md5: z
-    .string('must be text, in quotes')
-    .regex(/^[0-9a-f]{32}$/, 'must be 32 hexadecimal digits, lower case')
-    .optional(),
-  sizeBytes: z.int().nonnegative().optional(),
-});
+const WrittenPackage = z
+  .strictObject({
+    name: z.string().regex(PACKAGE_NAME, 'has characters that conda does not allow in a name'),
+    version: z
+      .string('must be text, in quotes')
+      .regex(PACKAGE_VERSION, 'has characters that conda does not allow in a version'),
+    build: z
+      .string('must be text, in quotes')
+      .regex(PACKAGE_BUILD, 'has characters that conda does not allow in a build'),
+    buildNumber: z.int().nonnegative(),
+    channel: publicUrl,
+    subdir: z.string().regex(/^(?:noarch|[a-z0-9]+-[a-z0-9]+)$/, 'is not a subdir such as linux-64 or noarch'),
+    url: publicUrl,
+    sha256: z.string('must be text, in quotes').regex(SHA256, 'must be 64 hexadecimal digits, lower case'),
+    md5: z
+      .string('must be text, in quotes')
+      .regex(/^[0-9a-f]{32}$/, 'must be 32 hexadecimal digits, lower case')
+      .optional(),
+    sizeBytes: z.int().nonnegative().optional(),
+  })
+  .refine(isItsOwnFile, { path: ['url'], error: 'must end in name-version-build.conda or .tar.bz2 of this package' });
 
 const WrittenLock = z.strictObject({
   lockVersion: z.literal(1, 'this condense reads lockVersion 1 only'),
@@ -141,7 +138,9 @@ export function parseLock(text: string, file: string): EnvironmentLock {
   const parsed = source.isReadable ? WrittenLock.safeParse(source.value) : undefined;
   for (const issue of parsed?.error?.issues ?? []) {
     const path = issue.path.filter((key) => typeof key !== 'symbol');
-    problems.push(complain(path, `${path.join('.')} ${issue.message}`.trim()));
+    if (issue.code === 'unrecognized_keys') {
+      for (const key of issue.keys) problems.push(complain([...path, key], `${key} is not a key of locks`));
+    } else problems.push(complain(path, `${path.join('.')} ${issue.message}`.trim()));
   }
   if (parsed?.success) problems.push(...findDuplicates(parsed.data.packages, complain));
   if (!parsed?.success || problems.length > 0) throw new AppError(EXIT.configuration, problems);
@@ -162,10 +161,13 @@ function findDuplicates(
   });
 }
 
-function decodeComponent(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return ''; // not percent-encoded as URLs are: no file name
-  }
+function isItsOwnFile({
+  name,
+  version,
+  build,
+  url,
+}: Pick<LockedPackage, 'name' | 'version' | 'build' | 'url'>): boolean {
+  // None of the characters that conda allows is written otherwise in a URL's path: no decoding.
+  const file = parsePackageFile(URL.parse(url)?.pathname.split('/').at(-1) ?? '');
+  return file?.name.toLowerCase() === name.toLowerCase() && file.version === version && file.build === build;
 }

@@ -9,8 +9,10 @@ export interface Written {
   readonly sizeBytes: number;
 }
 
-export const readChunks = (file: string): AsyncIterable<Uint8Array> =>
-  createReadStream(file, { highWaterMark: 1 << 20 });
+/** Opened when the first chunk is asked for: a stream that nobody reads yet would throw its error at nobody. */
+export async function* readChunks(file: string): AsyncGenerator<Uint8Array> {
+  for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) yield chunk as Buffer;
+}
 
 /**
  * Writes what comes to a temporary name in the same directory, and renames it once `accept` lets it through. Two

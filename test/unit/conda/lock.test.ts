@@ -1,0 +1,123 @@
+import { expect, test } from 'vitest';
+import { digestInputs, parseLock, renderLock, type EnvironmentLock } from '../../../src/conda/lock.ts';
+
+const lock: EnvironmentLock = {
+  lockVersion: 1,
+  platform: 'linux-64',
+  inputsDigest: '1'.repeat(64),
+  channels: ['https://conda.example.org/main', 'file:///srv/channel'],
+  virtualPackages: { __unix: '0', __glibc: '2.36', __archspec: 'x86_64_v3' },
+  packages: [
+    {
+      name: 'python',
+      version: '3.10',
+      build: '1e3',
+      buildNumber: 0,
+      channel: 'https://conda.example.org/main',
+      subdir: 'linux-64',
+      url: 'https://conda.example.org/main/linux-64/python-3.10-1e3.conda',
+      sha256: '2'.repeat(64),
+      md5: '3'.repeat(32),
+      sizeBytes: 31_000_000,
+    },
+    {
+      name: 'aa',
+      version: '1.0',
+      build: '0',
+      buildNumber: 0,
+      channel: 'file:///srv/channel',
+      subdir: 'noarch',
+      url: 'file:///srv/channel/noarch/aa-1.0-0.tar.bz2',
+      sha256: '4'.repeat(64),
+    },
+  ],
+};
+
+test('is written sorted, with texts that look like numbers in quotes', () => {
+  expect(renderLock(lock)).toBe(`# Written by condense lock; do not edit.
+lockVersion: 1
+platform: linux-64
+inputsDigest: '${'1'.repeat(64)}'
+channels:
+  - https://conda.example.org/main
+  - file:///srv/channel
+virtualPackages:
+  __archspec: x86_64_v3
+  __glibc: '2.36'
+  __unix: '0'
+packages:
+  - name: aa
+    version: '1.0'
+    build: '0'
+    buildNumber: 0
+    channel: file:///srv/channel
+    subdir: noarch
+    url: file:///srv/channel/noarch/aa-1.0-0.tar.bz2
+    sha256: '${'4'.repeat(64)}'
+  - name: python
+    version: '3.10'
+    build: '1e3'
+    buildNumber: 0
+    channel: https://conda.example.org/main
+    subdir: linux-64
+    url: https://conda.example.org/main/linux-64/python-3.10-1e3.conda
+    sha256: '${'2'.repeat(64)}'
+    md5: '${'3'.repeat(32)}'
+    sizeBytes: 31000000
+`);
+});
+
+test('reads back what was written, to the byte', () => {
+  const text = renderLock(lock);
+
+  expect(renderLock(parseLock(text, 'x.lock.yml'))).toBe(text);
+  expect(parseLock(text, 'x.lock.yml')).toEqual({ ...lock, packages: lock.packages.toReversed() });
+});
+
+test.each([
+  ['lockVersion: 1', 'lockVersion: 2', ':2:14', /reads lockVersion 1/],
+  ["sha256: '444", "sha256: 'z44", ':20:13', /64 hexadecimal/],
+  ["version: '1.0'", 'version: 1.0', ':14:14', /must be text, in quotes/],
+  ['name: aa', 'name: ../aa', ':13:11', /characters that conda does not allow/],
+  ["build: '0'", 'build: a/b', ':15:12', /characters that conda does not allow/],
+  ['aa-1.0-0.tar.bz2', '../../x', ':19:10', /must end in name-version-build/],
+  ['aa-1.0-0.tar.bz2', '..%2faa-1.0-0.tar.bz2', ':19:10', /must end in name-version-build/],
+  ['aa-1.0-0.tar.bz2', 'aa-1.1-0.tar.bz2', ':19:10', /of this package/],
+  ['url: https://', 'url: ftp://', ':27:10', /must be an http/],
+  ['url: https://', 'url: https://me:secret@', ':27:10', /without credentials/],
+  ['subdir: noarch', 'subdir: ../up', ':18:13', /is not a subdir/],
+  ['platform: linux-64', 'platform: linux-64\nextra: 1', ':4:8', /extra/],
+])('refuses %s changed to %s at its place', (from, to, place, message) => {
+  const text = renderLock(lock).replace(from, to);
+
+  expect(() => parseLock(text, 'x.lock.yml')).toThrow(message);
+  expect(() => parseLock(text, 'x.lock.yml')).toThrow(`x.lock.yml${place}: `);
+});
+
+test('refuses two packages of one name, in whatever spelling', () => {
+  const [, aa] = lock.packages;
+  const url = 'file:///srv/channel/noarch/AA-1.0-0.conda';
+  const twice = { ...lock, packages: aa ? [aa, { ...aa, name: 'AA', url }] : [] };
+
+  expect(() => parseLock(renderLock(twice), 'x.lock.yml')).toThrow(/^x\.lock\.yml:21:11: aa is locked twice$/);
+});
+
+test('refuses what is no YAML, and what is cut off', () => {
+  expect(() => parseLock('{', 'x.lock.yml')).toThrow(/^x\.lock\.yml:/);
+  expect(() => parseLock('', 'x.lock.yml')).toThrow(/^x\.lock\.yml:/);
+  expect(() => parseLock(renderLock(lock).slice(0, -60), 'x.lock.yml')).toThrow(/x\.lock\.yml:/);
+});
+
+test('the digest of inputs changes with the order of channels, not with that of specs or virtual packages', () => {
+  const inputs = {
+    specs: ['a', 'b'],
+    channels: ['x', 'y'],
+    platform: 'linux-64',
+    virtualPackages: { __a: '1', __b: '2' },
+  };
+  const digest = digestInputs(inputs);
+
+  expect(digestInputs({ ...inputs, specs: ['b', 'a'], virtualPackages: { __b: '2', __a: '1' } })).toBe(digest);
+  expect(digestInputs({ ...inputs, channels: ['y', 'x'] })).not.toBe(digest);
+  expect(digestInputs({ ...inputs, specs: ['a'] })).not.toBe(digest);
+});
