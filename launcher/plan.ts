@@ -1,0 +1,220 @@
+// Decides what one call of the launcher starts. Pure: the file system answers through Sight. This is the reference
+// that the bash prelude agrees with where it does not leave the decision to this.
+import { applySettings, valueOf } from './environment.ts';
+import type { LauncherFacts } from './facts.ts';
+import { outermost } from './binds.ts';
+import type { Invocation } from './invocation.ts';
+import { parseOptions, USAGE } from './options.ts';
+import { findOutside, pathInside, type Sight } from './path.ts';
+
+export interface ContainerPlan {
+  readonly kind: 'container';
+  readonly release: string;
+  readonly image: string;
+  /** Mounted over the image, the last one on top. */
+  readonly overlays: readonly string[];
+  readonly binds: readonly string[];
+  readonly zero: string;
+  /** A path, or a name to look up on the PATH inside. */
+  readonly program: string;
+  readonly otherwise?: string | undefined;
+  readonly args: readonly string[];
+  readonly environment: readonly string[];
+  readonly path: string | undefined;
+}
+/** Without a container of ours: inside one already, or a command of the host. */
+export interface ProgramPlan {
+  readonly kind: 'program';
+  readonly zero: string;
+  readonly program: string;
+  readonly otherwise?: string | undefined;
+  readonly args: readonly string[];
+  readonly environment: readonly string[];
+  readonly path: string | undefined;
+  /** Why, for --explain. */
+  readonly because: string;
+}
+export interface SayPlan {
+  readonly kind: 'say';
+  readonly text: string;
+}
+/** 125: the launcher's own failure, 126: not executable, 127: not found. */
+export interface FailPlan {
+  readonly kind: 'fail';
+  readonly status: 125 | 126 | 127;
+  readonly message: string;
+}
+export type LaunchPlan = ContainerPlan | ProgramPlan | SayPlan | FailPlan;
+
+const fail = (status: FailPlan['status'], what: string, where: string, whatToDo: string): FailPlan => ({
+  kind: 'fail',
+  status,
+  message: [what, where, whatToDo].join(', '),
+});
+
+/** @returns what to do, and whether the caller only wants to have it explained */
+export function planLaunch(
+  invocation: Invocation,
+  facts: LauncherFacts,
+  sight: Sight,
+): { plan: LaunchPlan; explain: boolean } {
+  const name = invocation.self.slice(invocation.self.lastIndexOf('/') + 1);
+  if (name !== 'launcher') return { plan: planCommand(name, invocation, facts, sight), explain: false };
+  const options = parseOptions(invocation.args);
+  if ('unknown' in options) {
+    return {
+      plan: fail(
+        125,
+        'unknown option',
+        options.unknown,
+        'see launcher --help; options of the command go after its name',
+      ),
+      explain: false,
+    };
+  }
+  if (options.help) return { plan: { kind: 'say', text: USAGE }, explain: false };
+  return { plan: planDirect(options.command, invocation, facts, sight), explain: options.explain };
+}
+
+/** A link of the farm was called. */
+function planCommand(name: string, invocation: Invocation, facts: LauncherFacts, sight: Sight): LaunchPlan {
+  const release = chooseRelease(invocation, facts, sight);
+  const inside = sight.isThere(facts.marker);
+  const isOutside = facts.outsideCommands.includes(name);
+  let { environment } = invocation;
+  if (!inside || isOutside) {
+    const file = `${release}/overrides/${name}.env`;
+    const text = sight.readText(file);
+    const settings = text === undefined ? environment : applySettings(environment, text);
+    if (typeof settings === 'number') {
+      return fail(
+        125,
+        'this line is not KEY=VALUE',
+        `${file}:${settings}`,
+        'ask the maintainers of the environment to mend it',
+      );
+    }
+    environment = settings;
+    const override = `${release}/overrides/${name}`;
+    if (sight.isProgram(override)) {
+      return {
+        ...asProgram(override, override, invocation.args, environment),
+        because: 'an override replaces the command',
+      };
+    }
+  }
+  if (isOutside) {
+    const program = findOutside(name, valueOf(environment, 'PATH'), facts, sight);
+    if (program === undefined)
+      return fail(127, `the host has no ${name}`, 'PATH, farms left out', 'load the module that brings it');
+    return { ...asProgram(program, program, invocation.args, environment), because: 'it is a command of the host' };
+  }
+  const program = `${facts.condaPrefix}/bin/${name}`;
+  if (inside) {
+    if (!sight.isThere(program)) {
+      return fail(
+        127,
+        `${facts.fullName} has no command ${name}`,
+        program,
+        `see what it has with: ls ${facts.condaPrefix}/bin`,
+      );
+    }
+    if (!sight.isProgram(program)) return fail(126, 'this is not a program', program, 'run it through its interpreter');
+    return {
+      ...asProgram(invocation.self, program, invocation.args, environment),
+      because: `this is inside the container of ${facts.fullName}`,
+    };
+  }
+  const path = pathInside(valueOf(environment, 'PATH'), facts, sight, { always: false });
+  return planContainer(
+    { zero: invocation.self, program, args: invocation.args, environment, path },
+    release,
+    facts,
+    sight,
+  );
+}
+
+/** The launcher was called by its own name. */
+function planDirect(
+  command: readonly string[],
+  invocation: Invocation,
+  facts: LauncherFacts,
+  sight: Sight,
+): LaunchPlan {
+  const { environment } = invocation;
+  const path = pathInside(valueOf(environment, 'PATH'), facts, sight, { always: true });
+  const [wanted, ...args] = command;
+  const shell = valueOf(environment, 'SHELL') ?? '';
+  const program = wanted ?? (shell.startsWith('/') ? shell : '/bin/bash');
+  const start = {
+    zero: program,
+    program,
+    otherwise: wanted === undefined ? '/bin/bash' : undefined,
+    args,
+    environment,
+    path,
+  };
+  if (sight.isThere(facts.marker)) {
+    return { kind: 'program', ...start, because: `this is inside the container of ${facts.fullName}` };
+  }
+  return planContainer(start, chooseRelease(invocation, facts, sight), facts, sight);
+}
+
+function asProgram(
+  zero: string,
+  program: string,
+  args: readonly string[],
+  environment: readonly string[],
+): Omit<ProgramPlan, 'because'> {
+  return { kind: 'program', zero, program, args, environment, path: undefined };
+}
+
+/** The release that the job is pinned to while it is there, otherwise the launcher's own. */
+function chooseRelease(invocation: Invocation, facts: LauncherFacts, sight: Sight): string {
+  const own = `${facts.releasesDir}/${facts.releaseId}`;
+  const [fullName, id] = split(valueOf(invocation.environment, 'CONDENSE_RELEASE') ?? '');
+  if (fullName !== facts.fullName || !/^[0-9A-Za-z-]+$/.test(id)) return own;
+  const pinned = `${facts.releasesDir}/${id}`;
+  return sight.isReadable(`${pinned}/env.sqsh`) ? pinned : own;
+}
+
+function split(pin: string): [string, string] {
+  const slash = pin.indexOf('/');
+  return slash < 0 ? [pin, ''] : [pin.slice(0, slash), pin.slice(slash + 1)];
+}
+
+type Start = Pick<ContainerPlan, 'zero' | 'program' | 'otherwise' | 'args' | 'environment' | 'path'>;
+
+function planContainer(start: Start, release: string, facts: LauncherFacts, sight: Sight): LaunchPlan {
+  const value = (name: string): string | undefined => valueOf(start.environment, name);
+  if (sight.isThere('/.singularity.d')) {
+    const which = value('APPTAINER_CONTAINER') ?? value('SINGULARITY_CONTAINER') ?? 'a container without a name';
+    return fail(125, `${facts.fullName} cannot start inside another container`, which, 'leave it first');
+  }
+  if (!sight.isProgram(facts.runtime)) {
+    return fail(
+      125,
+      'the container runtime is missing on this node',
+      facts.runtime,
+      'tell the maintainers of the node',
+    );
+  }
+  const image = `${release}/env.sqsh`;
+  if (!sight.isReadable(image)) {
+    const toDo =
+      facts.usersGroup === undefined
+        ? 'tell the maintainers of the environment'
+        : `join the group ${facts.usersGroup}, then log in again`;
+    return sight.isThere(image)
+      ? fail(125, `you may not read the image of ${facts.fullName}`, image, toDo)
+      : fail(125, `the image of ${facts.fullName} is missing or out of your reach`, image, toDo);
+  }
+  if (!sight.isReadable(facts.base)) {
+    return fail(125, 'the base container cannot be read', facts.base, 'tell the maintainers of the environment');
+  }
+  const overlays = (value('CONTAINER_OVERLAY_PATH') ?? '').split(':').filter((overlay) => overlay !== '');
+  const bad = overlays.find((overlay) => !sight.isReadable(overlay));
+  if (bad !== undefined) return fail(125, 'this overlay cannot be read', bad, 'correct CONTAINER_OVERLAY_PATH');
+  const binds = outermost([...facts.binds, ...facts.farmRoots]).filter((directory) => sight.isThere(directory));
+  return { kind: 'container', release, image, overlays, binds, ...start };
+}

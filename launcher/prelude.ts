@@ -1,0 +1,131 @@
+// The bash prelude of the launcher: the common launches, without a fork and without Node. It starts the same program
+// with the same bytes as the planner (plan.ts) would, and leaves everything unusual to it.
+import { outermost } from './binds.ts';
+import { RUNTIME_PATH, RUNTIME_PATTERN, UNASSIGNABLE_PATTERN } from './environment.ts';
+import type { LauncherFacts } from './facts.ts';
+import { PIECE_BYTES } from './render-plan.ts';
+import { bytesOf, shellQuote } from './shell-quote.ts';
+import { BECOME_PROGRAM, TRAMPOLINE } from './trampoline.ts';
+
+const word = (text: string): string => shellQuote(bytesOf(text));
+
+/**
+ * For bash 4.4 and later, up to the line that ends the comment which hides it from Node.
+ * @param deferAll leave every launch to the planner: only for the test that compares the two
+ */
+export function renderPrelude(facts: LauncherFacts, { deferAll = false } = {}): string {
+  const outside = facts.outsideCommands.map((name) => ` | ${word(name)}`).join('');
+  const binds = outermost([...facts.binds, ...facts.farmRoots])
+    .map(word)
+    .join(' ');
+  const farms = facts.farmRoots.map(word).join('|');
+  return `#!/bin/bash -pf
+':' /*;
+# bash runs the lines up to the mark below; Node sees them as one comment. What it does: docs/launcher.md.
+set +o posix
+unset -v "\${!__cl_@}"
+LC_ALL=C
+# bash ignores SIGQUIT itself; with a trap, /proc tells whether the caller does. exec takes the trap away.
+trap : QUIT
+__cl_N=${word(facts.fullName)}
+__cl_prefix=${word(facts.condaPrefix)}
+__cl_releases=${word(facts.releasesDir)}
+__cl_own=$__cl_releases/${word(facts.releaseId)}
+__cl_base=${word(facts.base)}
+__cl_runtime=${word(facts.runtime)}
+__cl_name=\${0##*\\/}
+__cl_become() {
+${BECOME_PROGRAM.replaceAll(/^(?=.)/gm, '  ')}
+}
+
+case $__cl_name in
+  '' | launcher${outside}) __cl_way=plan ;;
+  *) if [[ -e ${word(facts.marker)} ]]; then __cl_way=inside; else __cl_way=host; fi ;;
+esac
+case $__cl_way in
+  inside) [[ -x $__cl_prefix/bin/$__cl_name && ! -d $__cl_prefix/bin/$__cl_name ]] || __cl_way=plan ;;
+  host)
+    __cl_release=$__cl_own
+    if [[ $CONDENSE_RELEASE = "$__cl_N"/* ]]; then
+      __cl_x=\${CONDENSE_RELEASE#*\\/}
+      [[ $__cl_x && $__cl_x != *[!0-9A-Za-z-]* && -r $__cl_releases/$__cl_x/env.sqsh ]] && __cl_release=$__cl_releases/$__cl_x
+    fi
+    [[ ! -e /.singularity.d && ! $CONTAINER_OVERLAY_PATH ]] || __cl_way=plan
+    [[ -r $__cl_release/env.sqsh && -r $__cl_base && -x $__cl_runtime ]] || __cl_way=plan
+    [[ ! -e $__cl_release/overrides/$__cl_name && ! -e $__cl_release/overrides/$__cl_name.env ]] || __cl_way=plan
+    ;;
+esac${deferAll ? '\n__cl_way=plan' : ''}
+
+if [[ $__cl_way != plan ]]; then
+  __cl_path=$PATH
+  if [[ $__cl_way = host && :$PATH = *:@(${farms})/* && :$PATH: != *:"$__cl_prefix"/bin:* ]]; then
+    # The environment's own commands come first where its farm stands on the caller's PATH: inside, no launcher is needed.
+    __cl_rest=$PATH: __cl_done=
+    while [[ $__cl_rest ]]; do
+      __cl_x=\${__cl_rest%%:*} __cl_rest=\${__cl_rest#*:}
+      if [[ $__cl_x = @(${farms})/* && ( $__cl_x = "$__cl_releases"/* || $__cl_x -ef $__cl_own/bin ) ]]; then
+        __cl_path=$__cl_done$__cl_prefix/bin:$__cl_x:$__cl_rest
+        __cl_path=\${__cl_path%:}
+        break
+      fi
+      __cl_done+=$__cl_x:
+    done
+  fi
+  # The kernel's copy is exact; bash's own variables are not.
+  mapfile -td '' __cl_have <"/proc/$$/environ"
+  for __cl_x in "\${__cl_have[@]}"; do
+    case \${__cl_x%%=*} in
+      '' | [0-9]* | *[!a-zA-Z0-9_]* | ${UNASSIGNABLE_PATTERN}) ;;
+      PATH) __cl_want+=("PATH=$__cl_path") ;;
+      SHELLOPTS) __cl_opts=\${__cl_x#*=} ;;
+      BASHOPTS) __cl_shopts=\${__cl_x#*=} ;;
+      ${RUNTIME_PATTERN})
+        __cl_want+=("$__cl_x")
+        [[ $__cl_way = inside ]] && __cl_names+=("\${__cl_x%%=*}")
+        ;;
+      *)
+        __cl_want+=("$__cl_x")
+        __cl_names+=("\${__cl_x%%=*}")
+        ;;
+    esac
+  done
+fi
+
+if [[ $__cl_way = inside ]]; then
+  __cl_zero=$0
+  __cl_become "$__cl_prefix/bin/$__cl_name" "$@"
+elif [[ $__cl_way = host ]]; then
+  __cl_pack() {
+    __cl_x=1000
+    while [[ $__cl_t ]]; do
+      export "__cl_$1$__cl_x=\${__cl_t:0:${PIECE_BYTES}}"
+      __cl_t=\${__cl_t:${PIECE_BYTES}}
+      : $((__cl_x++))
+    done
+  }
+  [[ \${#__cl_want[@]} = 0 ]] || printf -v __cl_t '%q ' "\${__cl_want[@]}"
+  __cl_pack E
+  set -- "$0" "$__cl_prefix/bin/$__cl_name" "$@"
+  if [[ $* = *[![:ascii:]]* ]]; then
+    printf -v __cl_t '%q ' "$@"
+    set --
+    __cl_pack W
+  fi
+  for __cl_x in ${binds}; do [[ -e $__cl_x ]] && __cl_binds+=,$__cl_x; done
+  if [[ . -ef / ]]; then __cl_D=; else exec {__cl_D}<.; fi
+  mapfile -t __cl_have <"/proc/$$/status"
+  for __cl_x in "\${__cl_have[@]}"; do [[ $__cl_x = SigIgn:* ]] && export __cl_I="\${__cl_x##*[^0-9a-f]}"; done
+  [[ -v __cl_opts ]] && export __cl_S=$__cl_opts
+  [[ -v __cl_shopts ]] && export __cl_B=$__cl_shopts
+  [[ \${#__cl_names[@]} = 0 ]] || unset -v "\${__cl_names[@]}" 2>/dev/null
+  export __cl_N __cl_D PATH=${RUNTIME_PATH}
+  exec "$__cl_runtime" -s exec \${__cl_binds:+--bind "\${__cl_binds#,}"} --overlay "$__cl_release/env.sqsh:ro" "$__cl_base" \\
+    /bin/bash -pfc ${word(TRAMPOLINE)} bash "$@"
+fi
+
+__cl_t=$(exec -c ${word(facts.node)} --jitless --v8-pool-size=0 - "$$" "$#" <"$0") && eval "$__cl_t"
+printf 'condense: %s\\n' "the planner of $__cl_N failed, ${word(facts.node).replaceAll(/[$"`\\]/g, '')} with $0, tell the maintainers of the environment" >&2
+exit 125
+*/
+`;
+}

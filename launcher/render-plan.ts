@@ -1,0 +1,81 @@
+// A launch plan as shell words for the waiting prelude, which evaluates them and becomes the program.
+import { isForRuntime, RUNTIME_PATH, sortEnvironment } from './environment.ts';
+import { describePlan } from './explain.ts';
+import type { LauncherFacts } from './facts.ts';
+import type { ContainerPlan, LaunchPlan, ProgramPlan } from './plan.ts';
+import { runtimeArguments } from './runtime-arguments.ts';
+import { shellQuote } from './shell-quote.ts';
+import { TRAMPOLINE } from './trampoline.ts';
+
+/** The longest piece of a packed environment; the kernel's limit for one string is 131072 bytes (execve(2)). */
+export const PIECE_BYTES = 100_000;
+
+export function renderPlan(
+  { plan, explain }: { plan: LaunchPlan; explain: boolean },
+  facts: LauncherFacts,
+  ignoredSignals: string,
+): string {
+  if (plan.kind === 'fail') return `printf '%s\\n' ${shellQuote(`condense: ${plan.message}`)} >&2; exit ${plan.status}`;
+  if (plan.kind === 'say') return say(plan.text);
+  if (explain) return say(describePlan(plan, facts));
+  return plan.kind === 'container' ? renderContainer(plan, facts, ignoredSignals) : renderProgram(plan);
+}
+
+function say(text: string): string {
+  return `printf %s ${shellQuote(text)}; exit`;
+}
+
+function renderContainer(plan: ContainerPlan, facts: LauncherFacts, ignoredSignals: string): string {
+  const { wanted, names, shellOptions, bashOptions } = sortEnvironment(plan.environment, plan.path);
+  const words = [plan.zero, plan.program, ...plan.args];
+  const isAscii = words.every((word) => /^[\u0001-\u007f]*$/.test(word));
+  const variables: Record<string, string | undefined> = {
+    ...pieces('E', wanted),
+    ...(isAscii ? {} : pieces('W', words)),
+    __cl_N: facts.fullName,
+    __cl_I: ignoredSignals,
+    __cl_O: plan.otherwise,
+    __cl_S: shellOptions,
+    __cl_B: bashOptions,
+    PATH: RUNTIME_PATH,
+  };
+  const command = [facts.runtime, ...runtimeArguments(plan, facts), '/bin/bash', '-pfc', TRAMPOLINE, 'bash'];
+  return [
+    'if [[ . -ef / ]]; then __cl_D=; else exec {__cl_D}<.; fi',
+    'export __cl_D',
+    // Nothing but names that are identifiers: an array subscript would be evaluated.
+    ...names.filter((name) => !isForRuntime(name)).map((name) => `unset -v ${name}`),
+    ...Object.entries(variables).map(([name, value]) =>
+      value === undefined ? '' : `export ${name}=${shellQuote(value)}`,
+    ),
+    `exec ${[...command, ...(isAscii ? words : [])].map(shellQuote).join(' ')}`,
+  ].join('\n');
+}
+
+function pieces(letter: 'E' | 'W', words: readonly string[]): Record<string, string> {
+  const text = words.map(shellQuote).join(' ');
+  const count = Math.ceil(text.length / PIECE_BYTES);
+  return Object.fromEntries(
+    Array.from({ length: count }, (_, index) => [
+      `__cl_${letter}${1000 + index}`,
+      text.slice(index * PIECE_BYTES, (index + 1) * PIECE_BYTES),
+    ]),
+  );
+}
+
+function renderProgram(plan: ProgramPlan): string {
+  const { wanted, names, shellOptions, bashOptions } = sortEnvironment(plan.environment, plan.path);
+  const list = (words: readonly string[]): string => words.map(shellQuote).join(' ');
+  return [
+    `__cl_zero=${shellQuote(plan.zero)}`,
+    `__cl_names=(${names.join(' ')})`,
+    `__cl_want=(${list(wanted)})`,
+    ...(shellOptions === undefined ? [] : [`__cl_opts=${shellQuote(shellOptions)}`]),
+    ...(bashOptions === undefined ? [] : [`__cl_shopts=${shellQuote(bashOptions)}`]),
+    `set -- ${list([plan.program, ...plan.args])}`,
+    ...(plan.otherwise === undefined
+      ? []
+      : [`[[ -x $1 ]] || { __cl_zero=${shellQuote(plan.otherwise)}; set -- ${shellQuote(plan.otherwise)}; }`]),
+    '__cl_become "$@"',
+  ].join('\n');
+}

@@ -1,0 +1,83 @@
+// The shell text that runs as the first program in the container: it gives the real program the caller's exact
+// environment, argv[0] and working directory, and becomes it. Container runtimes change PATH, LD_LIBRARY_PATH, PS1 and
+// more, replace bytes that are no UTF-8, and take 0.4 ms for each variable, so the environment travels packed.
+// Everything is exec'd, nothing forked; every variable is named __cl_ and is no more when the program starts.
+
+/**
+ * The last step towards a program, on both sides of the container's wall. "$@" is the program and its arguments.
+ * In: __cl_zero (argv[0]), __cl_N (the environment's full name, for messages), __cl_names (the variables that this shell
+ * was given), __cl_want (NAME=VALUE, names that bash can assign only), __cl_opts and __cl_shopts (the caller's exported
+ * SHELLOPTS and BASHOPTS, if any: whoever exports them means those options, not the ones of the launcher's shell).
+ * No comment terminator in it: it stands in the prelude too.
+ */
+export const BECOME_PROGRAM = `
+# Unset first: only so do RANDOM, SECONDS and their like become plain variables that keep what they are given.
+for __cl_x in PWD OLDPWD "\${__cl_names[@]}" "\${__cl_want[@]%%=*}"; do unset -v "$__cl_x"; done 2>/dev/null
+[[ \${#__cl_want[@]} = 0 ]] || export "\${__cl_want[@]}" 2>/dev/null
+# The exec builtin takes one off.
+case \${SHLVL-x} in '' | 0?* | ????* | *[!0-9]*) ;; *) SHLVL=$((SHLVL + 1)) ;; esac
+__cl_fail() {
+  printf 'condense: %s\\n' "$2" >&2
+  exit "$1"
+}
+case $1 in
+  *[/]*)
+    [[ -e $1 ]] || __cl_fail 127 "$__cl_N has no such command, $1, see what it has with: ls /opt/conda in its launcher's shell"
+    [[ -x $1 && ! -d $1 ]] || __cl_fail 126 "this is not a program, $1, run it through its interpreter"
+    ;;
+  *) type -P -- "$1" >/dev/null || __cl_fail 127 "$__cl_N has no such command, $1, is it spelt right and on PATH?" ;;
+esac
+if [[ -v __cl_opts ]]; then
+  set +fp
+  while [[ $__cl_opts ]]; do
+    case \${__cl_opts%%:*} in noexec | onecmd | -*) ;; *) set -o "\${__cl_opts%%:*}" || : ;; esac
+    [[ $__cl_opts = *:* ]] && __cl_opts=\${__cl_opts#*:} || __cl_opts=
+  done 2>/dev/null
+fi
+if [[ -v __cl_shopts ]]; then
+  while [[ $__cl_shopts ]]; do
+    shopt -s -- "\${__cl_shopts%%:*}" || :
+    [[ $__cl_shopts = *:* ]] && __cl_shopts=\${__cl_shopts#*:} || __cl_shopts=
+  done 2>/dev/null
+fi
+exec -a "$__cl_zero" -- "$@"
+`.trim();
+
+/**
+ * What \`bash -pfc\` gets. Its arguments: argv[0], program, arguments; or none, when they are packed.
+ * Its environment:
+ * - __cl_E1000, __cl_E1001 ...: shell words, the caller's environment, cut where it would exceed one string's limit;
+ * - __cl_W1000 ...: the same for argv[0], program and arguments, when some byte of them is not ASCII;
+ * - __cl_D: a descriptor of the caller's working directory, or empty for \`/\`, which differs by nature;
+ * - __cl_N: the environment's full name; __cl_O: a program to run if the wanted one is not there;
+ * - __cl_S, __cl_B: the caller's exported SHELLOPTS and BASHOPTS;
+ * - __cl_I: the signals that the caller ignores (nohup, a background job), as SigIgn of proc(5): apptainer forgets them.
+ */
+export const TRAMPOLINE = `
+for __cl_x in "\${!__cl_E@}"; do __cl_t+=\${!__cl_x}; done
+eval "__cl_want=($__cl_t)"
+__cl_t=
+for __cl_x in "\${!__cl_W@}"; do __cl_t+=\${!__cl_x}; done
+[[ $__cl_t ]] && eval "set -- $__cl_t"
+__cl_zero=$1
+shift
+if [[ $__cl_D ]]; then
+  if [[ ! . -ef /proc/self/fd/$__cl_D ]]; then
+    printf 'condense: %s\\n' "the container of $__cl_N does not show the working directory, it would be $PWD there, cd to a shared directory or ask for this one to be bound" >&2
+    exit 125
+  fi
+  exec {__cl_D}<&-
+fi
+[[ -v __cl_O && ! -x $1 ]] && __cl_zero=$__cl_O && set -- "$__cl_O"
+for ((__cl_x = 1, __cl_I = 16#$__cl_I; __cl_I != 0; __cl_x++, __cl_I = __cl_I >> 1 & ~(1 << 63))); do
+  ((__cl_I & 1)) && trap '' "$__cl_x"
+done
+[[ -v __cl_S ]] && __cl_opts=$__cl_S
+[[ -v __cl_B ]] && __cl_shopts=$__cl_B
+export -n __cl_N
+mapfile -td '' __cl_have <"/proc/$$/environ"
+for __cl_x in "\${__cl_have[@]%%=*}"; do
+  case $__cl_x in '' | [0-9]* | *[!a-zA-Z0-9_]* | __cl_N) ;; *) __cl_names+=("$__cl_x") ;; esac
+done
+${BECOME_PROGRAM}
+`.trimStart();

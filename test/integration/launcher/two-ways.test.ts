@@ -1,0 +1,221 @@
+// Both ways of the launcher, the bash prelude and the planner, against each other and against a direct exec.
+import fs from 'node:fs';
+import path from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { buildPlanner } from '../../../launcher/build.ts';
+import {
+  makeRelease,
+  readProbe,
+  start,
+  writeLauncher,
+  type Probed,
+  type Start,
+  type TestRelease,
+} from './test-release.ts';
+
+const byte = fc.integer({ min: 1, max: 255 }).map((code) => String.fromCharCode(code));
+const bytes = fc.array(byte, { maxLength: 12 }).map((list) => list.join(''));
+const tricky = fc.constantFrom(
+  '',
+  ' ',
+  '*',
+  '$HOME',
+  '`id`',
+  "it's",
+  '"',
+  '\\',
+  'a\nb\n',
+  '-',
+  '--',
+  '--help',
+  '*/',
+  '~',
+  'é',
+  '\xff',
+  '!x',
+  '[a-z]*',
+  '{a,b}',
+  ';',
+  '\r\n',
+  '\x7f',
+);
+const text = fc.oneof(tricky, bytes, fc.stringMatching(/^[ -~]{0,20}$/));
+const name = fc.oneof(
+  fc.stringMatching(/^[A-Za-z_][A-Za-z0-9_]{0,8}$/),
+  fc.constantFrom(
+    ...['LD_LIBRARY_PATH', 'LC_ALL', 'LANG', 'HOME', 'PS1', 'PS4', 'IFS', 'SHLVL', 'OLDPWD', 'PWD', 'OPTIND', 'TMPDIR'],
+    ...[
+      'RANDOM',
+      'SECONDS',
+      'LINENO',
+      'HISTCMD',
+      'EPOCHSECONDS',
+      'BASH_ENV',
+      'ENV',
+      'CDPATH',
+      'GLOBIGNORE',
+      'POSIXLY_CORRECT',
+    ],
+    ...[
+      'PROMPT_COMMAND',
+      'APPTAINER_BIND',
+      'SINGULARITYENV_PATH',
+      'APPTAINERENV_X',
+      'CONDA_PREFIX',
+      'SHELL',
+      'readonly',
+    ],
+    ...['FUNCNAME', 'GROUPS', 'DIRSTACK', 'BASH_VERSION', 'COLUMNS', 'TMOUT', 'EXECIGNORE', 'FUNCNEST', 'BASH_COMPAT'],
+  ),
+);
+/** What bash itself takes from a program that it becomes is stated in docs/launcher.md, and left out here. */
+const isCarried = ([key, value]: readonly [string, string]): boolean =>
+  !['_', 'UID', 'EUID', 'PPID', 'BASH_VERSINFO', 'PATH', 'SHELLOPTS', 'BASHOPTS', 'BASH_XTRACEFD'].includes(key) &&
+  !key.startsWith('__cl_') &&
+  (key !== 'SHLVL' || /^(0|[1-9]\d{0,2})$/.test(value)) &&
+  !(key === 'LC_ALL' || key === 'BASH_COMPAT' || key === 'LANG') &&
+  key !== 'CONTAINER_OVERLAY_PATH';
+const environment = fc
+  .array(fc.tuple(name, text), { maxLength: 12 })
+  .map((entries) => ({ SHLVL: '2', ...Object.fromEntries(entries.filter(isCarried)) }));
+
+const odd = fc
+  .record({}, { noNullPrototype: true })
+  .chain(() =>
+    fc.constantFrom<Record<string, string>>(
+      {},
+      { 'BASH_FUNC_module%%': '() {  eval `x "$@"`\n}' },
+      { 'a.b': '1', '9': 'x' },
+      { 'x[$(id)]': '1' },
+    ),
+  );
+interface Case {
+  readonly args: readonly string[];
+  readonly environment: Record<string, string>;
+  readonly path: readonly string[];
+  readonly command: string;
+  readonly before: string;
+}
+const cases = fc.record({
+  args: fc.array(text, { maxLength: 6 }),
+  environment: fc.tuple(environment, odd).map(([plain, strange]) => ({ ...plain, ...strange })),
+  path: fc.array(
+    fc.constantFrom('/usr/bin', '/bin', '', '.', 'FARM', 'RELEASE', 'OWN', '/usr/bin/', '/opt/with space'),
+    { maxLength: 5 },
+  ),
+  command: fc.constantFrom('probe', 'python3'),
+  before: fc.constantFrom(
+    '',
+    'umask 027',
+    'ulimit -Sn 300',
+    'trap "" HUP INT',
+    'exec 5</etc/passwd 17</etc/group',
+    'trap "" PIPE; ulimit -c 0',
+    'exec 3>&2 10</dev/null 63</etc/passwd',
+  ),
+});
+
+function asStart(release: TestRelease, one: Case, program: string): Start {
+  const entries = { FARM: release.farm, RELEASE: `${release.release}/bin`, OWN: `${release.facts.condaPrefix}/bin` };
+  const path = one.path.map((entry) => (entry in entries ? entries[entry as keyof typeof entries] : entry)).join(':');
+  return {
+    program,
+    zero: program,
+    args: [release.probe, ...one.args],
+    environment: { ...one.environment, PATH: path },
+    before: one.before,
+  };
+}
+
+/** What a direct exec of the program would give, with the environment's own commands on PATH. */
+function expected(release: TestRelease, one: Case): Omit<Probed, 'pid' | 'ppid'> {
+  const linked = `${release.farm}/${one.command}`;
+  const wanted = asStart(release, one, `${release.facts.condaPrefix}/bin/${one.command}`);
+  const direct = comparable(readProbe(start(release, { ...wanted, program: `/usr/bin/perl`, zero: linked })));
+  const before = (wanted.environment?.['PATH'] ?? '').split(':');
+  const own = `${release.facts.condaPrefix}/bin`;
+  const farm = before.findIndex((entry) => entry === release.farm || entry === `${release.release}/bin`);
+  const after = before.includes(own) || farm < 0 ? before : before.toSpliced(farm, 0, own);
+  return {
+    ...direct,
+    environ: [...direct.environ.filter((entry) => !entry.startsWith('PATH=')), `PATH=${after.join(':')}`].sort(),
+  };
+}
+
+function comparable(probed: Probed): Omit<Probed, 'pid' | 'ppid'> {
+  const { argv, environ, cwd, fds, limits, status } = probed;
+  return { argv, environ, cwd, fds, limits, status };
+}
+
+describe('with a stand-in for the runtime', () => {
+  let release: TestRelease;
+  let planner: string;
+  beforeAll(async () => {
+    release = await makeRelease({ standIn: true });
+    planner = await buildPlanner();
+  });
+  afterAll(() => {
+    fs.rmSync(release.dir, { recursive: true });
+  });
+
+  const lastCall = (): string => fs.readFileSync(path.join(release.dir, 'last-call'), 'latin1');
+
+  test('prelude, planner and a direct exec give a program the same bytes, descriptors, limits and signals', () => {
+    const samples = fc.sample(cases, { numRuns: 150, seed: 20261121 });
+    const run = (): { probed: object; call: string }[] =>
+      samples.map((one) => {
+        const outcome = start(release, asStart(release, one, `${release.farm}/${one.command}`));
+        return { probed: { ...comparable(readProbe(outcome)), stderr: outcome.stderr }, call: lastCall() };
+      });
+
+    const byPrelude = run();
+    writeLauncher(release.launcher, release.facts, planner, true);
+    const byPlanner = run();
+    writeLauncher(release.launcher, release.facts, planner);
+
+    for (const [index, one] of samples.entries()) {
+      expect(byPrelude[index]?.probed, JSON.stringify(one)).toEqual({ ...expected(release, one), stderr: '' });
+      expect(byPlanner[index], JSON.stringify(one)).toEqual(byPrelude[index]);
+    }
+  });
+
+  test('inside the container, too', () => {
+    fs.writeFileSync(release.facts.marker, '');
+    const samples = fc.sample(cases, { numRuns: 100, seed: 7 });
+    const run = (): object[] =>
+      samples.map((one) =>
+        comparable(readProbe(start(release, asStart(release, one, `${release.farm}/${one.command}`)))),
+      );
+
+    const byPrelude = run();
+    writeLauncher(release.launcher, release.facts, planner, true);
+    const byPlanner = run();
+    writeLauncher(release.launcher, release.facts, planner);
+    fs.rmSync(release.facts.marker);
+
+    for (const [index, one] of samples.entries()) {
+      const direct = asStart(release, one, '/usr/bin/perl');
+      const wanted = comparable(readProbe(start(release, { ...direct, zero: `${release.farm}/${one.command}` })));
+      expect(byPrelude[index], JSON.stringify(one)).toEqual(wanted);
+      expect(byPlanner[index], JSON.stringify(one)).toEqual(wanted);
+    }
+  });
+});
+
+describe('with the real runtime', () => {
+  let release: TestRelease;
+  beforeAll(async () => {
+    release = await makeRelease();
+  });
+  afterAll(() => {
+    fs.rmSync(release.dir, { recursive: true });
+  });
+
+  test('a program in the container gets the bytes, descriptors, limits and signals of a direct exec', () => {
+    for (const one of fc.sample(cases, { numRuns: 25, seed: 3 })) {
+      const outcome = start(release, asStart(release, one, `${release.farm}/${one.command}`));
+      expect(comparable(readProbe(outcome)), JSON.stringify(one)).toEqual(expected(release, one));
+    }
+  });
+});
