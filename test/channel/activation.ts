@@ -3,7 +3,7 @@
 /** By conda package: variable to path in the prefix. */
 const variables: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'ca-certificates': { SSL_CERT_FILE: '/ssl/cacert.pem' },
-  openmpi: { OPAL_PREFIX: '', PMIX_INSTALL_PREFIX: '' },
+  openmpi: { OPAL_PREFIX: '', PMIX_INSTALL_PREFIX: '/lib/pmix2' },
 };
 
 /** @returns path in the prefix to text; nothing for most packages */

@@ -1,4 +1,5 @@
 // What single packages need beyond relocation: Debian's maintainer scripts and alternatives do this on a Debian system.
+import path from 'node:path';
 import { activationScripts } from './activation.ts';
 import { addText, type PackageTree } from './package-tree.ts';
 import { adaptPython } from './python-package.ts';
@@ -22,15 +23,21 @@ export async function adaptPackage(
     // Its components look below $OPAL_PREFIX/lib/<multiarch name>.
     tree.set('lib/x86_64-linux-gnu', { type: 'symlink', target: '.' });
   }
-  // Debian chooses among alternatives when it installs; here there is one of each.
-  for (const file of [...tree.keys()]) {
-    const plain = /^(bin\/.+)\.openmpi$/.exec(file)?.[1] ?? /^lib\/(?:blas|lapack)\/(lib.+)$/.exec(file)?.[1];
-    if (plain === undefined) continue;
-    const link = file.startsWith('bin/') ? plain : `lib/${plain}`;
-    const target = file.slice(file.startsWith('bin/') ? 4 : 4);
-    if (!tree.has(link)) tree.set(link, { type: 'symlink', target });
-  }
+  linkAlternatives(tree);
   for (const [file, text] of Object.entries(activationScripts(name))) addText(tree, file, text);
+}
+
+/** Debian chooses among alternatives when it installs (update-alternatives(1)); here there is one of each. */
+function linkAlternatives(tree: PackageTree): void {
+  for (const file of [...tree.keys()]) {
+    const link = file
+      .replace(/^(bin\/.+)\.openmpi$/, '$1')
+      .replace(/^lib\/(?:blas|lapack)\/(lib[^/]+)$/, 'lib/$1')
+      .replace(/^lib\/libpsm1\/(libpsm_infinipath\.so\.1)\.16$/, 'lib/$1');
+    if (!tree.has(link)) {
+      tree.set(link, { type: 'symlink', target: path.posix.relative(path.posix.dirname(link), file) });
+    }
+  }
 }
 
 function bundleCertificates(tree: PackageTree): void {

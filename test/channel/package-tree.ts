@@ -16,10 +16,15 @@ export type PackageTree = Map<string, TreeFile | { readonly type: 'symlink'; rea
 
 export const sitePackages = 'lib/python3.11/site-packages/';
 
-/** The paths, without the leading slash, of all that is in unpacked Debian packages. */
+/** The paths, without the leading slash, of all files and links of unpacked Debian packages, and of the directories that hold them. */
 export async function listFhsPaths(unpackedDirs: readonly string[]): Promise<Set<string>> {
   const known = new Set<string>();
-  for (const dir of unpackedDirs) for await (const entry of walkTree(dir)) known.add(entry.path);
+  for (const dir of unpackedDirs) {
+    for await (const entry of walkTree(dir)) {
+      if (entry.kind === 'directory') continue;
+      for (let at = entry.path; at !== '.' && !known.has(at); at = path.posix.dirname(at)) known.add(at);
+    }
+  }
   return known;
 }
 

@@ -44,7 +44,7 @@ export function condaVersion(debianVersion: string): string {
   const upstream = debianVersion
     .replace(/^\d+:/, '')
     .replace(/-[^-]*$/, '')
-    .replace(/\+.*$/, '')
+    .replace(/\+.*$|~deb\d.*$/, '')
     .replaceAll('~', '');
   return upstream.replaceAll(/[^A-Za-z0-9.]+/g, '.').toLowerCase();
 }

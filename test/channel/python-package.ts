@@ -8,14 +8,14 @@ const stdlib = 'lib/python3.11';
 
 /** @param workDir an empty directory */
 export async function adaptPython(tree: PackageTree, placeholder: string, workDir: string): Promise<void> {
-  for (const file of ['EXTERNALLY-MANAGED', 'sitecustomize.py', '_distutils_system_mod.py']) {
+  for (const file of ['EXTERNALLY-MANAGED', 'sitecustomize.py']) {
     if (!tree.delete(`${stdlib}/${file}`)) throw new Error(`Debian's Python has no ${file}`);
   }
   tree.delete('etc/python3.11/sitecustomize.py');
   useSitePackages(tree);
   editText(tree, `${stdlib}/_sysconfigdata__x86_64-linux-gnu.py`, (text) =>
     text
-      .replaceAll(/(?<=['= ])\/usr(?=['/ ])/g, placeholder)
+      .replaceAll(/(?<=['= ])\/usr(?=['/ ])(?!\/bin\/(?:install|dtrace))/g, placeholder)
       .replaceAll(`${placeholder}/lib/x86_64-linux-gnu`, `${placeholder}/lib`),
   );
   tree.set('bin/python3.11', {
@@ -28,7 +28,7 @@ export async function adaptPython(tree: PackageTree, placeholder: string, workDi
   addText(tree, `${stdlib}/site-packages/README.txt`, 'Packages of this environment.\n');
 }
 
-/** Debian's additions for dist-packages and /usr/local out of site, sysconfig and distutils. */
+/** Debian's dist-packages and /usr/local out of site, sysconfig, distutils and what setuptools takes from it. */
 function useSitePackages(tree: PackageTree): void {
   editText(tree, `${stdlib}/site.py`, (text) =>
     text.replace(
@@ -36,14 +36,11 @@ function useSitePackages(tree: PackageTree): void {
       '$1"site-packages"',
     ),
   );
-  editText(tree, `${stdlib}/sysconfig.py`, (text) =>
-    text
-      .replaceAll(`'posix_local')`, `'posix_prefix')`)
-      .replace(`prefix_scheme = 'posix_local'`, `prefix_scheme = 'posix_prefix'`),
-  );
-  editText(tree, `${stdlib}/distutils/command/install.py`, (text) =>
-    text.replace(`self.select_scheme("unix_local")`, `self.select_scheme("unix_prefix")`),
-  );
+  // In a virtual environment, and only there, Debian's Python installs where every other Python does.
+  const inVirtualEnvironment = 'sys.base_prefix != sys.prefix or hasattr(sys, "real_prefix")';
+  for (const file of ['sysconfig.py', '_distutils_system_mod.py', 'distutils/sysconfig.py']) {
+    editText(tree, `${stdlib}/${file}`, (text) => text.replaceAll(inVirtualEnvironment, 'True'));
+  }
 }
 
 async function compilePython(tree: PackageTree, placeholder: string, workDir: string): Promise<Buffer> {

@@ -50,7 +50,7 @@ function readOldRpaths(printed: string, copies: readonly string[]): string[] {
 /** @param file in the prefix */
 export function newRpath(file: string, oldRpath: string, placeholder: string | undefined): string {
   const here = path.posix.dirname(file);
-  const fromHere = (dir: string): string => path.posix.join('$ORIGIN', path.posix.relative(here, dir));
+  const fromHere = (dir: string): string => `$ORIGIN/${path.posix.relative(here, dir)}`.replace(/\/$/, '');
   const kept = oldRpath.split(':').flatMap((part) => {
     if (part.startsWith('$ORIGIN')) return [part];
     const to = mapPath(part.slice(1));
