@@ -106,7 +106,9 @@ function describeCheck(found: CheckedConfig): string[] {
   const lines = [`${found.file} is valid: site ${found.site}, prefix ${found.prefix}`];
   for (const { fullName, spec, packages, pipLines, channels, notes } of found.environments) {
     const pip = pipLines > 0 ? ` and ${pipLines} for pip` : '';
-    lines.push(`${fullName}: ${packages} packages${pip} from ${channels.join(', ')} (${spec})`);
+    lines.push(
+      `${fullName}: ${packages} ${packages === 1 ? 'package' : 'packages'}${pip} from ${channels.join(', ')} (${spec})`,
+    );
     for (const note of notes) lines.push(`  note  ${note.at}  ${note.text}`);
   }
   if (found.environments.length === 0) lines.push('no environments yet');

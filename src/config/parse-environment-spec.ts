@@ -22,6 +22,7 @@ const writtenSpec = z.strictObject({
   platforms: z.unknown().optional(),
 });
 type WrittenSpec = z.output<typeof writtenSpec>;
+const writtenSchema = (): SchemaNode => z.toJSONSchema(writtenSpec, { io: 'input' }) as SchemaNode;
 
 interface Findings {
   readonly problems: Problem[];
@@ -37,11 +38,13 @@ export function parseEnvironmentSpec(text: string, file: string): EnvironmentSpe
   const source = parseYaml(text, file);
   if (!source.isReadable) throw new AppError(EXIT.configuration, source.problems);
   const result = writtenSpec.safeParse(source.value);
-  const schema = z.toJSONSchema(writtenSpec, { io: 'input' }) as SchemaNode;
   const findings: Findings = {
     source,
     notes: [],
-    problems: [...source.problems, ...(result.success ? [] : describeIssues(result.error.issues, schema, source))],
+    problems: [
+      ...source.problems,
+      ...(result.success ? [] : describeIssues(result.error.issues, writtenSchema(), source)),
+    ],
   };
   const { dependencies, pip } = readDependencies(findings);
   const written = (result.success ? result.data : {}) as Partial<WrittenSpec>;

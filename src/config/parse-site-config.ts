@@ -12,9 +12,13 @@ import { parseYaml, type YamlSource } from './yaml-source.ts';
 
 export type { ConfigProbe };
 
+let schema: SchemaNode | undefined;
+
 /** The JSON schema of what may be written, for editors, messages and documentation. */
 export function siteConfigSchema(): SchemaNode {
-  return z.toJSONSchema(writtenConfig, { io: 'input' }) as SchemaNode;
+  // Only when something is wrong or asked for: it takes several milliseconds.
+  schema ??= z.toJSONSchema(writtenConfig, { io: 'input' }) as SchemaNode;
+  return schema;
 }
 
 /**

@@ -59,9 +59,15 @@ export function parseYaml(text: string, file: string): YamlSource {
 
   const document = parseSafely(text, lines, complain);
   let isReadable = document !== undefined;
+  const brokenLines = new Set<number>();
   for (const error of [...(document?.errors ?? []), ...(document?.warnings ?? [])]) {
+    const { line } = lines.linePos(error.pos[0]);
+    // One slip makes several errors of grammar; the first of a line is the one that helps.
+    if (error.code !== 'DUPLICATE_KEY' && brokenLines.has(line)) continue;
     complain(error.pos[0], yamlMessage(error.code, error.message));
-    if (error.code !== 'DUPLICATE_KEY') isReadable = false;
+    if (error.code === 'DUPLICATE_KEY') continue;
+    brokenLines.add(line);
+    isReadable = false;
   }
   const converted = isReadable && document ? plainValue(document, places, complain) : undefined;
   if (converted?.isWhole === false) isReadable = false;

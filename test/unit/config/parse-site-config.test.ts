@@ -1,9 +1,7 @@
 // What install_config.yaml may say, what it means, and what a person reads when it is wrong.
-import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { parseSiteConfig } from '../../../src/config/parse-site-config.ts';
 import type { SiteConfig } from '../../../src/config/site-config.ts';
-import { AppError } from '../../../src/system/app-error.ts';
 import { problemsOf } from './problems.ts';
 
 const probe = { tmpDir: '/tmp', uid: 1000 };
@@ -387,39 +385,6 @@ describe('a wrong configuration', () => {
     expect(problemsOf(() => parse(text))).toEqual(problems);
   });
 
-  test.each([
-    ['-x', 'must start with a letter or digit'],
-    ['.x', 'must start with a letter or digit'],
-    ['a b', 'must start with a letter or digit'],
-    ['a/b', 'must start with a letter or digit'],
-    ['é', 'must start with a letter or digit'],
-    ['a$(id)', 'must start with a letter or digit'],
-    ['n'.repeat(65), 'must start with a letter or digit'],
-    ['a..b', "must not contain '..'"],
-    ['a.sqsh', "must not end in '.sqsh'"],
-    ['a.d', "must not end in '.d'"],
-    ['a.lua', "must not end in '.lua'"],
-  ])('%j is neither a name nor a version', (name, reason) => {
-    const asName = problemsOf(() => parse(`${base}environments:\n  ${JSON.stringify(name)}: { version: '1' }\n`));
-    const asVersion = problemsOf(() => parse(environment(`{ version: ${JSON.stringify(name)} }`)));
-
-    expect(asName).toEqual([expect.stringContaining(`the name ${reason}`)]);
-    expect(asName[0]).toMatch(/^5:3 /);
-    expect(asVersion).toEqual([expect.stringContaining(`5:17  environments.a.version ${reason}`)]);
-  });
-
-  test.each(['default', 'base', 'root'])('no environment is called %s', (name) => {
-    expect(problemsOf(() => parse(`${base}environments:\n  ${name}: { version: '1' }\n`))).toEqual([
-      expect.stringContaining(`must not be '${name}'`),
-    ]);
-  });
-
-  test.each(['stable', 'unstable'])('no version is called %s', (version) => {
-    expect(problemsOf(() => parse(environment(`{ version: ${version} }`)))).toEqual([
-      `5:17  environments.a.version must not be '${version}': it would be mistaken for the alias`,
-    ]);
-  });
-
   it("refuses a prefix that makes a '#!' line longer than the kernel reads", () => {
     const text = (prefix: string): string =>
       `site: t\nprefix: ${prefix}\nadmin_dir: /x\nenvironments:\n  a: { version: '1' }\n`;
@@ -462,100 +427,6 @@ describe('a wrong configuration', () => {
   it('names the file as it was given', () => {
     expect(() => parseSiteConfig('', 'sub/install_config.yaml', probe)).toThrow(
       'sub/install_config.yaml:1:1: the file is empty',
-    );
-  });
-});
-
-describe('hostile text', () => {
-  test.each([
-    [
-      'aliases that multiply',
-      `a: &a [1,1,1,1,1,1,1,1,1]\n${[...'bcdefgh']
-        .map(
-          (name, index) =>
-            `${name}: &${name} [${Array(9)
-              .fill(`*${'abcdefg'[index] ?? ''}`)
-              .join()}]\n`,
-        )
-        .join('')}`,
-    ],
-    ['a value that holds itself', 'a: &a [*a]\n'],
-    ['brackets without end', '['.repeat(20_000)],
-    ['deep brackets that do end', '['.repeat(3000) + ']'.repeat(3000)],
-    ['a very long file', `site: ${'x'.repeat(5 << 20)}\n`],
-    ['a NUL character', 'site: "\0"\n'],
-    ['half a surrogate pair', 'site: \ud800\n'],
-  ])('%s end in a configuration error', (_what, text) => {
-    expect(problemsOf(() => parse(text)).length).toBeGreaterThan(0);
-  });
-
-  it('never comes out of a message as a control character', () => {
-    const escape = String.fromCodePoint(0x1b, 0x9b, 0x202e);
-    const problems = problemsOf(() =>
-      parse(
-        `site: ${JSON.stringify(`x${escape}`)}\n"${escape.slice(2)}x": 1\nprefix: "/a${escape.slice(2)}b"\nadmin_dir: /x\n`,
-      ),
-    );
-
-    expect(problems.length).toBeGreaterThan(1);
-    expect(problems.join()).not.toMatch(/\p{C}/u);
-  });
-
-  const word = fc.constantFrom(
-    'site',
-    'prefix',
-    'environments',
-    'binds',
-    'run',
-    'squashfs',
-    'level',
-    '22.10',
-    '~',
-    '&a',
-    '*a',
-    '!!set',
-    '<<',
-    '-',
-    '?',
-    ':',
-    '{',
-    '}',
-    '[',
-    ']',
-    ',',
-    '\n',
-    '\n  ',
-    '\t',
-    "'",
-    '"',
-    '|',
-    '#',
-    '%YAML 1.1',
-    '---',
-    '/x',
-    '../',
-    '\0',
-    '\ufeff',
-    '__proto__',
-  );
-
-  it('ends in a value or an AppError, whatever the text', () => {
-    const text = fc.oneof(
-      fc.string({ unit: 'binary' }),
-      fc.array(word, { maxLength: 40 }).map((words) => words.join(' ')),
-      fc.array(word, { maxLength: 40 }).map((words) => words.join('')),
-      fc.json().map((json) => `${base}environments: ${json}`),
-      fc.tuple(word, fc.json()).map(([key, json]) => `${base}${key}: ${json}`),
-    );
-    fc.assert(
-      fc.property(text, (input) => {
-        try {
-          parse(input);
-        } catch (error) {
-          if (!(error instanceof AppError)) throw error;
-        }
-      }),
-      { numRuns: 300 },
     );
   });
 });
