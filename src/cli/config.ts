@@ -42,13 +42,13 @@ const configFile = (command: Command): string =>
   command.optsWithGlobals<{ config?: string }>().config ?? 'install_config.yaml';
 
 /** @throws AppError with the problems of every file */
-export async function runConfigCheck(file: string, output: Pick<Output, 'result'>): Promise<void> {
+async function runConfigCheck(file: string, output: Pick<Output, 'result'>): Promise<void> {
   const found = await checkConfig(file);
   output.result(found, describeCheck(found));
 }
 
 /** @throws AppError when the configuration has problems */
-export async function runConfigShow(file: string, output: Pick<Output, 'result'>): Promise<void> {
+async function runConfigShow(file: string, output: Pick<Output, 'result'>): Promise<void> {
   const { config, source } = await readSiteConfigSource(file);
   const values = describeSiteConfig(config, source);
   output.result({ file: config.file, values }, renderSiteConfig(values).trimEnd().split('\n'));

@@ -151,7 +151,7 @@ function describeUnknownKey(path: KeyPath, parent: SchemaNode | undefined, sourc
 }
 
 /** The known word that was probably meant. */
-export function suggestion(word: string, known: readonly string[]): string | undefined {
+function suggestion(word: string, known: readonly string[]): string | undefined {
   // The comparison takes time by the product of the lengths: no long text gets near a known word anyway.
   if (known.length === 0 || word.length > 64) return undefined;
   const plain = word.toLowerCase().replaceAll('-', '_');

@@ -1,5 +1,5 @@
 // What environments and versions may be called: their names become files, modules and words of three languages.
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { parseSiteConfig } from '../../../src/config/parse-site-config.ts';
 import type { SiteConfig } from '../../../src/config/site-config.ts';
 import { problemsOf } from './problems.ts';
@@ -39,6 +39,19 @@ describe('a name', () => {
   test.each(['stable', 'unstable'])('no version is called %s', (version) => {
     expect(problemsOf(() => parse(environment(`{ version: ${version} }`)))).toEqual([
       `5:17  environments.a.version must not be '${version}': it would be mistaken for the alias`,
+    ]);
+  });
+
+  it("refuses a prefix that makes a '#!' line longer than the kernel reads", () => {
+    const text = (prefix: string): string =>
+      `site: t\nprefix: ${prefix}\nadmin_dir: /x\nenvironments:\n  a: { version: '1' }\n`;
+    // '#!' + prefix + /apps/conda_scripts/a-1.d/bin/python3 + newline: 256 bytes are read.
+    const rest = '/apps/conda_scripts/a-1.d/bin/python3'.length;
+    const fits = `/${'d'.repeat(256 - 3 - rest - 1)}`;
+
+    expect(problemsOf(() => parse(text(fits)))).toEqual([]);
+    expect(problemsOf(() => parse(text(`${fits}d`)))).toEqual([
+      expect.stringContaining("makes a '#!' line of more than 256 bytes"),
     ]);
   });
 });

@@ -378,25 +378,9 @@ const wrong: [what: string, text: string, problems: string[]][] = [
   ],
 ];
 
-const longPrefix = `/${'d'.repeat(210)}`;
-
 describe('a wrong configuration', () => {
   test.each(wrong)('%s is told with its place', (_what, text, problems) => {
     expect(problemsOf(() => parse(text))).toEqual(problems);
-  });
-
-  it("refuses a prefix that makes a '#!' line longer than the kernel reads", () => {
-    const text = (prefix: string): string =>
-      `site: t\nprefix: ${prefix}\nadmin_dir: /x\nenvironments:\n  a: { version: '1' }\n`;
-    // '#!' + prefix + /apps/conda_scripts/a-1.d/bin/python3 + newline: 256 bytes are read.
-    const rest = '/apps/conda_scripts/a-1.d/bin/python3'.length;
-    const fits = `/${'d'.repeat(256 - 3 - rest - 1)}`;
-
-    expect(problemsOf(() => parse(text(fits)))).toEqual([]);
-    expect(problemsOf(() => parse(text(`${fits}d`)))).toEqual([
-      expect.stringContaining("makes a '#!' line of more than 256 bytes"),
-    ]);
-    expect(problemsOf(() => parse(text(longPrefix + longPrefix)))).toHaveLength(1);
   });
 
   it('refuses a relative prefix below a directory with a space, and a temporary directory with one', () => {
