@@ -57,6 +57,7 @@ export function selectRecords(
   const records = new Map<string, SelectedRecord>();
   const refused: string[] = [];
   const seen = new Set(wanted);
+  const reader = { isVersion: remember(isVersion), dependencyName: remember(parseDependencyName) };
   // A Set may grow while it is iterated: the names found are visited in turn.
   for (const name of seen) {
     const channel = pinned.get(name) ?? firstChannelWith(subdirs, name);
@@ -67,14 +68,14 @@ export function selectRecords(
       for (const { file, value } of written) {
         // docs.conda.io "Package specification": where both formats are there, clients take .conda.
         if (file.endsWith('.tar.bz2') && files.has(file.replace(/\.tar\.bz2$/, '.conda'))) continue;
-        const record = checkRecord(file, value, from.subdir, isVersion);
+        const record = checkRecord(file, value, from.subdir, reader);
         if (typeof record === 'string') {
           refused.push(`${from.subdir}/${JSON.stringify(file)}: ${record}`);
           continue;
         }
         records.set(`${from.subdir}/${file}`, { record, file, from });
         for (const dependency of record.depends) {
-          const needed = parseDependencyName(dependency);
+          const needed = reader.dependencyName(dependency);
           if (needed !== undefined) seen.add(needed);
         }
       }
@@ -89,12 +90,29 @@ export function firstChannelWith(subdirs: readonly IndexedSubdir[], name: string
   return having.length > 0 ? Math.min(...having) : undefined;
 }
 
+interface Reader {
+  readonly isVersion: (version: string) => boolean;
+  readonly dependencyName: (dependency: string) => string | undefined;
+}
+
+/** Half a million records say the same few things over and over. */
+function remember<T>(read: (text: string) => T): (text: string) => T {
+  const known = new Map<string, T>();
+  return (text) => {
+    const found = known.get(text);
+    if (found !== undefined) return found;
+    const value = read(text);
+    known.set(text, value);
+    return value;
+  };
+}
+
 /** @returns the record, or why it is refused */
 function checkRecord(
   file: string,
   value: unknown,
   subdir: string,
-  isVersion: (version: string) => boolean,
+  { isVersion, dependencyName }: Reader,
 ): SolverRecord | string {
   const parsed = parsePackageFile(file);
   if (!parsed) return 'not a file name that conda allows';
@@ -106,7 +124,7 @@ function checkRecord(
   const depends = textList(written['depends']);
   const constrains = textList(written['constrains']);
   if (!depends || !constrains) return 'depends or constrains is not a list of texts';
-  const bad = [...depends, ...constrains].find((dependency) => parseDependencyName(dependency) === undefined);
+  const bad = [...depends, ...constrains].find((dependency) => dependencyName(dependency) === undefined);
   if (bad !== undefined) return `${JSON.stringify(bad)} is not a dependency`;
   const buildNumber = written['build_number'] ?? 0;
   if (!isCount(buildNumber)) return 'build_number is not a number';

@@ -161,23 +161,28 @@ function isVersion(text: string): boolean {
 
 /** repodata.json of each subdir; in one order, whatever the channel's, so that equal inputs give equal answers. */
 function renderSolverRepodata(selection: Selection, task: SolveTask): ReadonlyMap<string, string> {
-  const sections = new Map<string, Record<string, unknown>>();
-  for (const subdir of [task.platform, 'noarch']) sections.set(subdir, {});
+  const members = new Map<string, string[]>();
+  const add = (subdir: string, file: string, record: unknown): void => {
+    const section = `${subdir} ${file.endsWith('.conda') ? 'packages.conda' : 'packages'}`;
+    const texts = members.get(section) ?? [];
+    if (texts.length === 0) members.set(section, texts);
+    texts.push(`${JSON.stringify(file)}:${JSON.stringify(record)}`);
+  };
   for (const key of [...selection.records.keys()].sort()) {
     const selected = selection.records.get(key);
-    const section = selected && sections.get(selected.from.subdir);
-    if (section) section[selected.file] = selected.record;
+    if (selected) add(selected.from.subdir, selected.file, selected.record);
   }
   for (const { name, version, build } of task.virtualPackages) {
     const record = { name, version, build, build_number: 0, depends: [], subdir: 'noarch' };
-    Object.assign(sections.get('noarch') ?? {}, { [`${name}-${version}-${build}.conda`]: record });
+    add('noarch', `${name}-${version}-${build}.conda`, record);
   }
+  // Joined as text: half a million members make a slow object.
+  const render = (subdir: string, section: string) =>
+    `"${section}":{${(members.get(`${subdir} ${section}`) ?? []).join(',')}}`;
   return new Map(
-    [...sections].map(([subdir, files]) => {
-      const section = (ending: string) =>
-        Object.fromEntries(Object.entries(files).filter(([file]) => file.endsWith(ending)));
-      const repodata = { info: { subdir }, packages: section('.tar.bz2'), 'packages.conda': section('.conda') };
-      return [subdir, JSON.stringify(repodata)];
+    [task.platform, 'noarch'].map((subdir) => {
+      const info = JSON.stringify({ subdir });
+      return [subdir, `{"info":${info},${render(subdir, 'packages')},${render(subdir, 'packages.conda')}}`];
     }),
   );
 }
