@@ -66,5 +66,6 @@ async function takeMessages(prefixOnDisk: string, name: string): Promise<string[
   // A link could show any file of this machine.
   const text = there.isFile() ? (await readText(file)).trim() : '';
   await removeTree(file);
-  return text === '' ? [] : [`${name}: ${text}`];
+  if (text === '') return [];
+  return [text.startsWith(name) ? text : `${name}: ${text}`];
 }
