@@ -12,7 +12,7 @@ const rooms: Record<string, readonly string[]> = {
   modules: ['config', 'site', 'system'],
   release: ['config', 'modules', 'site', 'system'],
   gate: ['config', 'release', 'site', 'system'],
-  build: ['conda', 'config', 'modules', 'release', 'site', 'system'],
+  build: ['conda', 'config', 'gate', 'modules', 'release', 'site', 'system'],
   cli: ['build', 'conda', 'config', 'gate', 'modules', 'release', 'site', 'system'],
 };
 const rules = Object.entries(rooms).flatMap(([room, allowed]) =>
@@ -25,7 +25,7 @@ const rules = Object.entries(rooms).flatMap(([room, allowed]) =>
     })),
 );
 /** A stage takes the previous stage's output; it imports no other stage. */
-const stages = ['base', 'solve', 'stage', 'activate', 'pack', 'release'];
+const stages = ['base', 'stage', 'activate', 'pack', 'release', 'gate'];
 const stageRules = stages.map((stage) => ({
   target: `./src/build/${stage}.ts`,
   from: stages.filter((other) => other !== stage).map((other) => `./src/build/${other}.ts`),
@@ -43,7 +43,7 @@ const effects = [
 ];
 
 export default defineConfig(
-  { ignores: ['dist/', 'site/', 'coverage/', '.cache/'] },
+  { ignores: ['dist/', './site/', './site-admin/', 'coverage/', '.cache/'] },
   tseslint.configs.strictTypeChecked,
   tseslint.configs.stylisticTypeChecked,
   {

@@ -21,7 +21,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
-          testTimeout: 900_000,
+          testTimeout: 180_000,
           hookTimeout: 1_800_000,
           fileParallelism: false,
         },

@@ -38,7 +38,6 @@ export function describeSiteConfig(config: SiteConfig, source: YamlSource): read
     [['squashfs', 'memory_mib'], config.squashfs.memoryMiB],
     [['channels', 'defaults'], config.channels.defaults.map(withoutCredentials)],
     [['channels', 'alias'], withoutCredentials(config.channels.alias)],
-    [['channels', 'priority'], config.channels.priority],
     [['virtual_packages'], config.virtualPackages],
   ];
   for (const environment of config.environments.values()) {

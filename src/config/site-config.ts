@@ -48,7 +48,6 @@ export interface ChannelPolicy {
   readonly defaults: readonly string[];
   /** Where a bare channel name such as `conda-forge` is found (conda's `channel_alias`). */
   readonly alias: string;
-  readonly priority: 'strict' | 'flexible' | 'disabled';
 }
 
 export interface EnvironmentOptions {

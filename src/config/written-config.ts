@@ -133,16 +133,11 @@ const channels = z
       .default('https://conda.anaconda.org')
       .describe(`Where a bare channel name is found, as conda's channel_alias: set it to use a mirror.`)
       .meta({ examples: ['https://mirror.example.org/conda'] }),
-    priority: z
-      .enum(['strict', 'flexible', 'disabled'])
-      .default('strict')
-      .describe(
-        `As conda's channel_priority. strict: a package of a channel hides those of the same name in the channels after it.`,
-      )
-      .meta({ examples: ['flexible'] }),
   })
   .prefault({})
-  .describe('Where packages come from.');
+  .describe(
+    'Where packages come from. A package of a channel hides those of the same name in the channels after it (strict priority).',
+  );
 
 const environment = z.strictObject({
   version: version

@@ -4,6 +4,8 @@ import { createReadStream } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import path from 'node:path';
 import fse from 'fs-extra';
+import { AppError } from './app-error.ts';
+import { EXIT } from './exit-codes.ts';
 
 export const readBytes = (file: string): Promise<Buffer> => fs.readFile(file);
 export const readText = (file: string): Promise<string> => fs.readFile(file, 'utf8');
@@ -27,6 +29,45 @@ export const {
   chown,
   lchown,
 } = fs;
+
+/**
+ * Makes a directory of this account's own, below a place such as /tmp where anybody may make one first.
+ * @throws AppError DIRECTORY_NOT_OURS when what is there is a link, or belongs to somebody else
+ */
+export async function makePrivateDir(dir: string): Promise<void> {
+  await fse.ensureDir(path.dirname(dir));
+  try {
+    await fs.mkdir(dir, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    const there = await fs.lstat(dir);
+    if (there.isDirectory() && there.uid === process.geteuid?.()) return;
+    throw new AppError(EXIT.siteNotReady, {
+      code: 'DIRECTORY_NOT_OURS',
+      message: 'is not a directory of this account, so nothing is built there',
+      at: dir,
+      hint: `ls -ld ${dir}; choose another staging_dir in install_config.yaml`,
+    });
+  }
+}
+
+/** Makes a directory that everybody can enter, whatever the umask; the parents that it makes as well. */
+export async function makeSharedDir(dir: string): Promise<void> {
+  if (await fse.pathExists(dir)) return;
+  await makeSharedDir(path.dirname(dir));
+  await fse.ensureDir(dir);
+  await fs.chmod(dir, 0o755);
+}
+
+/** Whether this process may make files in a directory. */
+export async function canWrite(dir: string): Promise<boolean> {
+  try {
+    await fs.access(dir, fs.constants.W_OK | fs.constants.X_OK);
+    return true;
+  } catch {
+    return false; // access(2) says no, for whichever reason
+  }
+}
 
 /** `undefined` where there is nothing by that name; any other failure is thrown. */
 export async function lstatIfThere(file: string): Promise<Awaited<ReturnType<typeof fs.lstat>> | undefined> {
@@ -79,6 +120,18 @@ export async function writeFileAtomic(file: string, data: string | Uint8Array, m
     throw error;
   }
   await syncPath(path.dirname(file));
+}
+
+/** Adds one line to a log and flushes it. */
+export async function appendLine(file: string, line: string): Promise<void> {
+  await fse.ensureDir(path.dirname(file));
+  const handle = await fs.open(file, 'a', 0o644);
+  try {
+    await handle.write(`${line}\n`);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Points a link at `target` by one rename(2): it is never missing. Refuses to replace what is not a link. */

@@ -33,7 +33,7 @@ describe('a right configuration', () => {
       runtimeProgram: undefined,
       binds: { run: ['/etc', '/usr', '/var', '/run', '/sys/fs/cgroup'], build: [] },
       squashfs: { compression: 'zstd', level: 3, blockSizeBytes: 131072, processors: undefined, memoryMiB: undefined },
-      channels: { defaults: ['conda-forge'], alias: 'https://conda.anaconda.org', priority: 'strict' },
+      channels: { defaults: ['conda-forge'], alias: 'https://conda.anaconda.org' },
       virtualPackages: {},
       environments: new Map([
         [
@@ -66,7 +66,7 @@ groups: { users: hh5, owners: hh5_w }
 runtime: { program: ./bin/apptainer }
 binds: { run: [/etc], build: [/var/lib/rpm] }
 squashfs: { compression: gzip, level: 9, block_size: 1M, processors: 2, memory_mib: 512 }
-channels: { defaults: [conda-forge/label/dev, 'file:///data/channel'], alias: https://mirror.example.org/, priority: flexible }
+channels: { defaults: [conda-forge/label/dev, 'file:///data/channel'], alias: https://mirror.example.org/ }
 virtual_packages: { __cuda: '12.4', __glibc: '' }
 environments:
   a:

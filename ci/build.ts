@@ -1,0 +1,26 @@
+// Makes dist/: the command line, the solver's worker and the launcher's planner, each one file.
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { build } from 'esbuild';
+import { buildPlanner } from '../launcher/build.ts';
+
+const root = path.resolve(import.meta.dirname, '..');
+const dist = path.join(root, 'dist');
+await rm(dist, { recursive: true, force: true }); // chunks are named by their content: old ones would stay
+await mkdir(dist, { recursive: true });
+await build({
+  absWorkingDir: root,
+  entryPoints: { condense: 'src/cli/main.ts', 'solve-worker': 'src/conda/solve-worker.ts' },
+  outdir: dist,
+  outExtension: { '.js': '.mjs' },
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node24',
+  packages: 'external', // dependencies stay in node_modules, where their licences and updates are
+  splitting: true, // commands are imported when they run
+  sourcemap: 'linked',
+  logLevel: 'warning',
+});
+await chmod(path.join(dist, 'condense.mjs'), 0o755);
+await writeFile(path.join(dist, 'launcher-plan.cjs'), await buildPlanner());

@@ -1,0 +1,144 @@
+// `npm run quickstart`: builds and publishes a real analysis3 into ./site, then does what a user would, as an ordinary user.
+import { chmod, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { execa } from 'execa';
+import { isMap, parseDocument } from 'yaml';
+import { ensureTestChannel } from '../test/channel/make-channel.ts';
+import { makeHome, runAsOrdinaryUser } from './ordinary-user.ts';
+
+const root = path.resolve(import.meta.dirname, '..');
+const condense = path.join(root, 'dist/condense.mjs');
+const name = 'analysis3';
+
+function say(text: string): void {
+  process.stderr.write(`quickstart  ${text}\n`);
+}
+
+class QuickstartError extends Error {}
+
+/** Other users must be able to walk to the site: not so below a home directory with mode 0700. */
+async function checkReachable(dir: string): Promise<void> {
+  for (let at = dir; at !== path.dirname(at); at = path.dirname(at)) {
+    if (((await stat(at)).mode & 0o001) === 0) {
+      throw new QuickstartError(
+        `other users cannot enter ${at}\nhint   chmod o+x ${at}, or clone to a directory that they can enter, e.g. /srv`,
+      );
+    }
+  }
+}
+
+/** @returns the channel alias when conda-forge can be reached from here */
+async function findCondaForge(alias: string): Promise<string | undefined> {
+  try {
+    const answer = await fetch(`${alias}/conda-forge/noarch/repodata.json.zst`, {
+      method: 'HEAD',
+      signal: AbortSignal.timeout(10_000),
+    });
+    return answer.ok ? alias : undefined;
+  } catch {
+    return undefined; // no answer is the answer
+  }
+}
+
+/** The shipped configuration with the channels of its environment replaced, in the admin directory. */
+async function writeConfigFor(channel: string): Promise<string> {
+  const dir = path.join(root, 'site-admin/quickstart');
+  await rm(dir, { recursive: true, force: true });
+  await mkdir(dir, { recursive: true });
+  const spec = parseDocument(await readFile(path.join(root, 'environments', name, 'environment.yml'), 'utf8'));
+  spec.set('channels', [channel]);
+  await writeFile(path.join(dir, 'environment.yml'), String(spec));
+  const config = parseDocument(await readFile(path.join(root, 'install_config.yaml'), 'utf8'));
+  config.set('prefix', path.join(root, 'site'));
+  config.set('admin_dir', path.join(root, 'site-admin'));
+  const environment = config.getIn(['environments', name]);
+  if (!isMap(environment)) throw new Error(`install_config.yaml has no environment ${name}`);
+  environment.set('spec', path.join(dir, 'environment.yml'));
+  const file = path.join(dir, 'install_config.yaml');
+  await writeFile(file, String(config));
+  return file;
+}
+
+async function readConfig(file: string): Promise<{ alias: string; modules: string; scripts: string; family: string }> {
+  const { stdout } = await execa(process.execPath, [condense, '--config', file, '--json', 'config', 'show']);
+  const { values } = JSON.parse(stdout) as { values: { key: string; value: unknown }[] };
+  const text = (key: string): string => {
+    const value = values.find((entry) => entry.key === key)?.value;
+    if (typeof value !== 'string') throw new Error(`the configuration has no ${key}`);
+    return value;
+  };
+  const prefix = text('prefix');
+  return {
+    alias: text('channels.alias'),
+    modules: path.join(prefix, text('modules_dir')),
+    scripts: path.join(prefix, text('scripts_dir')),
+    family: text('module_family'),
+  };
+}
+
+interface Trial {
+  readonly title: string;
+  /** What a user would type. */
+  readonly text: string;
+  readonly command: readonly string[];
+}
+
+async function planTrials(file: string, home: string): Promise<Trial[]> {
+  const { modules, scripts, family } = await readConfig(file);
+  const python =
+    'import sys, xarray, netCDF4, matplotlib, scipy; print("xarray", xarray.__version__, "in", sys.prefix)';
+  const script = path.join(home, 'climate.py');
+  await writeFile(script, `#!${scripts}/${name}.d/bin/python3\n${python}\n`);
+  await chmod(script, 0o755);
+  const load = `module use ${modules}\nmodule load ${family}/${name}\npython3 -c '${python}'`;
+  const launcher = `${scripts}/${name}.d/launcher`;
+  return [
+    { title: 'load the module', text: load, command: ['bash', '-c', `. /etc/profile.d/modules.sh\nset -e\n${load}`] },
+    { title: 'a script with our shebang', text: `#!${scripts}/${name}.d/bin/python3`, command: [script] },
+    {
+      title: 'a shell inside',
+      text: launcher,
+      command: [launcher, 'bash', '-c', `command -v bash; ls -d /opt/conda/${name}-*`],
+    },
+  ];
+}
+
+async function main(): Promise<void> {
+  await checkReachable(root);
+  let config = path.join(root, 'install_config.yaml');
+  const { alias } = await readConfig(config);
+  if ((await findCondaForge(alias)) === undefined) {
+    say('conda-forge does not answer from here: using the test channel, made from the packages of this distribution');
+    const { dir } = await ensureTestChannel();
+    config = await writeConfigFor(pathToFileURL(dir).href);
+  } else {
+    say('using conda-forge');
+  }
+  await execa(process.execPath, [condense, '--config', config, 'install', name], { stdio: 'inherit' });
+
+  const home = await makeHome();
+  try {
+    for (const trial of await planTrials(config, home)) {
+      const result = await runAsOrdinaryUser(home, trial.command);
+      if (result.exitCode !== 0) {
+        throw new QuickstartError(
+          `${trial.title}: exit code ${result.exitCode ?? result.signal ?? '?'}\n${result.stderr}`,
+        );
+      }
+      process.stdout.write(
+        `\n# ${trial.title} (done just now, as an ordinary user)\n${trial.text}\n  -> ${result.stdout.replaceAll('\n', '\n     ')}\n`,
+      );
+    }
+  } finally {
+    await rm(home, { recursive: true, force: true });
+  }
+}
+
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof QuickstartError) && !(error instanceof Error && 'exitCode' in error)) throw error;
+  process.stderr.write(`error  ${error.message}\n`);
+  process.exitCode = 1;
+}

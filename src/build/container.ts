@@ -1,0 +1,45 @@
+// The command line of the build container: the bare base, the node's own system, and a prefix at its final path.
+import type { Command } from '../system/run-command.ts';
+
+export interface BuildContainer {
+  readonly runtime: string;
+  /** The base image. */
+  readonly base: string;
+  /** Host directories seen at their own path. */
+  readonly binds: readonly string[];
+  /** The staging prefix and where it is seen: writable. */
+  readonly prefixOnDisk: string;
+  readonly prefixInside: string;
+}
+
+/**
+ * @param command a program inside; its environment is exactly `env`
+ * @returns the command to run on the host
+ */
+export function planContainerCommand(
+  container: BuildContainer,
+  command: Pick<Command, 'program' | 'args' | 'env' | 'input' | 'timeoutMs' | 'signal'>,
+): Command {
+  const { program, args, env = {}, ...rest } = command;
+  return {
+    ...rest,
+    program: container.runtime,
+    args: [
+      '--silent', // warnings about passwd and group, which are the node's own through the bind of /etc
+      'exec',
+      '--cleanenv',
+      '--contain', // no home directory, no host /tmp: a user's files must not change a build
+      '--bind',
+      [...container.binds, `${container.prefixOnDisk}:${container.prefixInside}`].join(','),
+      '--pwd',
+      '/',
+      container.base,
+      // The runtime adds variables of its own and replaces PATH; env(1) gives the program just what was asked for.
+      '/usr/bin/env',
+      '-i',
+      ...Object.entries(env).map(([name, value]) => `${name}=${value}`),
+      program,
+      ...args,
+    ],
+  };
+}

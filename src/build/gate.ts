@@ -1,0 +1,51 @@
+// Stage: the checks that a release must pass, through its own launcher, before users can get it.
+import path from 'node:path';
+import { planGate, renderGateReport } from '../gate/gate-checks.ts';
+import { runGate } from '../gate/run-gate.ts';
+import type { ReleaseManifest } from '../release/manifest.ts';
+import type { Layout } from '../site/layout.ts';
+import { AppError } from '../system/app-error.ts';
+import { EXIT } from '../system/exit-codes.ts';
+import { makeDir, removeTree, writeFileAtomic } from '../system/files.ts';
+import type { BuildPlan } from './build-plan.ts';
+
+/**
+ * Writes the gate report of a release that passes: only then can it be published.
+ * One that does not pass is removed, and its report is kept in the logs.
+ * @throws AppError GATE_FAILED (exit 6), every failed check a problem of its own
+ */
+export async function passGate(
+  layout: Layout,
+  plan: BuildPlan,
+  manifest: ReleaseManifest,
+  signal: AbortSignal,
+): Promise<void> {
+  const release = layout.release(plan.fullName, manifest.id);
+  const checks = planGate(release, {
+    condaPrefix: plan.condaPrefix,
+    marker: layout.marker(plan.fullName),
+    commands: manifest.commands,
+    imports: plan.environment.gateImports,
+  });
+  const report = await runGate(`${plan.fullName}/${manifest.id}`, checks, signal);
+  const text = renderGateReport(report);
+  const failed = report.results.filter((result) => result.failure !== undefined);
+  if (failed.length === 0) {
+    // Last: with its gate report a release can be published.
+    await writeFileAtomic(release.gateReport, text, 0o444);
+    return;
+  }
+  const kept = path.join(layout.logs, `${plan.fullName}-${manifest.id}-gate.xml`);
+  await makeDir(layout.logs);
+  await writeFileAtomic(kept, text);
+  await removeTree(release.dir);
+  throw new AppError(
+    EXIT.gateFailed,
+    failed.map((result) => ({
+      code: 'GATE_FAILED',
+      message: `${plan.fullName}: ${result.name}: ${result.failure ?? ''}`,
+      at: kept,
+      hint: 'nothing was published; correct the environment and run the command again',
+    })),
+  );
+}

@@ -1,0 +1,240 @@
+// The way of the data: plan, solve, stage, activate, pack, release, gate. Publishing is the caller's next step.
+import os from 'node:os';
+import path from 'node:path';
+import type { LauncherFacts } from '../../launcher/facts.ts';
+import { nativeInstaller } from '../conda/native-installer.ts';
+import type { EnvironmentLock } from '../conda/lock.ts';
+import { renderLock } from '../conda/lock.ts';
+import type { RunInside } from '../conda/installer.ts';
+import { solveEnvironment } from '../conda/solve.ts';
+import { probeVirtualPackages } from '../conda/virtual-packages.ts';
+import type { SiteConfig } from '../config/site-config.ts';
+import { findRelease, removeAbandoned } from '../release/find-release.ts';
+import type { ReleaseManifest } from '../release/manifest.ts';
+import type { Layout } from '../site/layout.ts';
+import type { AccessPolicy } from '../site/permissions.ts';
+import { writeNodeRuntime, type Product } from '../site/product.ts';
+import type { ContainerRuntime } from '../site/runtime.ts';
+import type { Report } from '../system/events.ts';
+import { digestFile, digestText, pathExists, removeTree } from '../system/files.ts';
+import { runCommand } from '../system/run-command.ts';
+import { captureActivation } from './activate.ts';
+import { planBase, readRootLinks, writeBase } from './base.ts';
+import type { BuildPlan } from './build-plan.ts';
+import { planContainerCommand } from './container.ts';
+import { passGate } from './gate.ts';
+import { writeImage } from './pack.ts';
+import { readGitCommit, readToolVersions } from './provenance.ts';
+import { writeRelease } from './release.ts';
+import { writeStagedPrefix } from './stage.ts';
+
+export interface BuildContext {
+  readonly config: SiteConfig;
+  readonly layout: Layout;
+  readonly product: Product;
+  readonly runtime: ContainerRuntime;
+  readonly access: AccessPolicy;
+  readonly report: Report;
+  readonly signal: AbortSignal;
+}
+
+export interface BuildOutcome {
+  readonly manifest: ReleaseManifest;
+  /** False when a release of the very same inputs was there and had passed its gate. */
+  readonly built: boolean;
+}
+
+/** Runs one stage, tells when it starts and ends, and keeps the seconds. */
+type Timed = <T>(stage: string, work: () => Promise<T>, detail?: string) => Promise<T>;
+
+/**
+ * Builds a gated release; nothing that users see changes. Call it with the environment's build lock held.
+ * @throws AppError with exit 4 (site), 5 (build) or 6 (gate)
+ */
+export async function buildRelease(context: BuildContext, plan: BuildPlan): Promise<BuildOutcome> {
+  const { layout, report } = context;
+  const stageSeconds: Record<string, number> = {};
+  const timed: Timed = async (stage, work, detail) => {
+    report({ type: 'stage-started', stage, ...(detail === undefined ? {} : { detail }) });
+    const started = performance.now();
+    const result = await work();
+    const seconds = Math.round(performance.now() - started) / 1000;
+    stageSeconds[stage] = seconds;
+    report({ type: 'stage-finished', stage, seconds });
+    context.signal.throwIfAborted();
+    return result;
+  };
+  await removeAbandoned(layout, plan.fullName);
+  const base = await timed('base', () => readyBase(context));
+  const lock = await timed('solve', () => solve(context, plan), `${plan.spec.dependencies.length} specs`);
+  const launcher = planLauncherFacts(context, plan, base.file, await writeNodeRuntime(layout));
+  const inputs = planInputs(context, plan, lock, base.digest, launcher);
+  const inputsDigest = digestText(JSON.stringify(inputs));
+  const same = await findRelease(layout, plan.fullName, (manifest) => manifest.inputsDigest === inputsDigest);
+  if (same) return { manifest: same, built: false };
+
+  const manifest = await timed('build', () =>
+    build(context, plan, { base, lock, launcher, inputs, inputsDigest, stageSeconds }, timed),
+  );
+  await timed('gate', () => passGate(layout, plan, manifest, context.signal));
+  return { manifest, built: true };
+}
+
+interface Prepared {
+  readonly base: { readonly file: string; readonly digest: string };
+  readonly lock: EnvironmentLock;
+  readonly launcher: ReleaseLauncherFacts;
+  readonly inputs: Record<string, string>;
+  readonly inputsDigest: string;
+  readonly stageSeconds: Record<string, number>;
+}
+type ReleaseLauncherFacts = Omit<LauncherFacts, 'releaseId' | 'releasesDir' | 'fullName'>;
+
+async function readyBase(context: BuildContext): Promise<{ file: string; digest: string }> {
+  const plan = planBase(context.layout, context.product.baseTemplate, {
+    binds: context.config.binds,
+    rootLinks: await readRootLinks(),
+    runtimeVersion: context.runtime.version,
+  });
+  await writeBase(plan, context.runtime, context.signal);
+  return plan;
+}
+
+async function solve(context: BuildContext, plan: BuildPlan): Promise<EnvironmentLock> {
+  return await solveEnvironment({
+    specs: plan.spec.dependencies,
+    channels: plan.channels,
+    channelAlias: context.config.channels.alias,
+    platform: plan.platform,
+    virtualPackages: await probeVirtualPackages(context.config.virtualPackages, process.env),
+    repodataCacheDir: context.layout.repodataCache,
+    report: context.report,
+    signal: context.signal,
+  });
+}
+
+function planLauncherFacts(context: BuildContext, plan: BuildPlan, base: string, node: string): ReleaseLauncherFacts {
+  const { config, layout } = context;
+  return {
+    condaPrefix: plan.condaPrefix,
+    marker: layout.marker(plan.fullName),
+    base,
+    runtime: context.runtime.program,
+    node,
+    binds: config.binds.run,
+    farmRoots: [layout.publicScripts, layout.store],
+    outsideCommands: plan.environment.outsideCommands,
+    usersGroup: config.groups.users,
+  };
+}
+
+/** Digests of everything that a release depends on: when none of them changes, there is nothing to build. */
+function planInputs(
+  context: BuildContext,
+  plan: BuildPlan,
+  lock: EnvironmentLock,
+  baseDigest: string,
+  launcher: ReleaseLauncherFacts,
+): Record<string, string> {
+  const { product, config } = context;
+  return {
+    base: digestText(baseDigest),
+    environment: digestText(JSON.stringify([plan.environment.gateImports, plan.spec.variables])),
+    launcher: digestText(JSON.stringify([launcher, product.plannerCode])),
+    lock: digestText(renderLock(lock)),
+    module: digestText(
+      JSON.stringify([product.moduleTemplate, config.site, config.moduleFamily, context.layout.publicScripts]),
+    ),
+    spec: digestText(JSON.stringify(plan.spec.dependencies.map((line) => line.text))),
+    squashfs: digestText(JSON.stringify(config.squashfs)),
+  };
+}
+
+async function build(
+  context: BuildContext,
+  plan: BuildPlan,
+  prepared: Prepared,
+  timed: Timed,
+): Promise<ReleaseManifest> {
+  const { config, layout, report, signal } = context;
+  const staging = layout.staging(plan.fullName);
+  const runInside: RunInside = (command) =>
+    runCommand(
+      planContainerCommand(
+        {
+          runtime: context.runtime.program,
+          base: prepared.base.file,
+          binds: [...config.binds.run, ...config.binds.build].filter((dir) => existing.has(dir)),
+          prefixOnDisk: staging.prefix,
+          prefixInside: plan.condaPrefix,
+        },
+        { ...command, signal },
+      ),
+    );
+  const existing = new Set<string>();
+  for (const dir of [...config.binds.run, ...config.binds.build]) if (await pathExists(dir)) existing.add(dir);
+  try {
+    const staged = await timed('stage', () =>
+      writeStagedPrefix(
+        nativeInstaller,
+        staging,
+        { name: path.basename(layout.marker(plan.fullName)), text: `${plan.fullName}\n` },
+        plan.spec.variables,
+        {
+          lock: prepared.lock,
+          requestedSpecs: plan.spec.dependencies.map((line) => line.text),
+          prefixInside: plan.condaPrefix,
+          cacheDir: layout.packageCache,
+          runInside,
+          report,
+          signal,
+        },
+      ),
+    );
+    const activation = await timed('activate', () =>
+      captureActivation(staging.prefix, plan.condaPrefix, plan.fullName, runInside),
+    );
+    for (const text of [...staged.notes, ...activation.warnings]) report({ type: 'warning', text });
+    const image = await timed('pack', () => writeImage(staging.root, staging.image, config.squashfs, signal));
+    return await timed('release', async () =>
+      writeRelease(layout, {
+        facts: {
+          manifestVersion: 1,
+          fullName: plan.fullName,
+          environment: plan.environment.name,
+          version: plan.environment.version,
+          createdAt: new Date().toISOString(),
+          createdBy: { user: os.userInfo().username, host: os.hostname() },
+          ...(await readGitCommit(path.dirname(config.file))),
+          inputsDigest: prepared.inputsDigest,
+          inputs: prepared.inputs,
+          tools: await readToolVersions(context.runtime),
+          base: { digest: prepared.base.digest, sha256: await digestFile(prepared.base.file) },
+          image: { sha256: image.sha256, sizeBytes: image.sizeBytes, inodes: image.inodes },
+          activation: {
+            changes: activation.changes.map((change) => structuredClone(change)),
+            warnings: [...activation.warnings],
+          },
+          commands: [...new Set([...staged.commands, ...plan.environment.outsideCommands])].sort(),
+          packages: prepared.lock.packages.map(({ name, version, build: buildString, sha256 }) => ({
+            name,
+            version,
+            build: buildString,
+            sha256,
+          })),
+          notes: staged.notes,
+          stageSeconds: { ...prepared.stageSeconds },
+        },
+        lock: prepared.lock,
+        image: staging.image,
+        site: config.site,
+        moduleTemplate: context.product.moduleTemplate,
+        plannerCode: context.product.plannerCode,
+        launcher: prepared.launcher,
+        access: context.access,
+      }),
+    );
+  } finally {
+    await removeTree(staging.dir);
+  }
+}

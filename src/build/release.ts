@@ -1,0 +1,129 @@
+// Stage: one immutable release directory: image, farm, launcher, module, kernel, manifest.
+import path from 'node:path';
+import type { LauncherFacts } from '../../launcher/facts.ts';
+import { renderLauncher } from '../../launcher/render.ts';
+import { renderLock } from '../conda/lock.ts';
+import type { EnvironmentLock } from '../conda/lock.ts';
+import { renderTclModule } from '../modules/tcl-module.ts';
+import { describeReleaseId, renderManifest, type ReleaseFacts, type ReleaseManifest } from '../release/manifest.ts';
+import { ReleaseLayout, type Layout } from '../site/layout.ts';
+import { writePermissions, type AccessPolicy } from '../site/permissions.ts';
+import {
+  copyNewFile,
+  digestFile,
+  link,
+  lstat,
+  makeDir,
+  makeSharedDir,
+  removeTree,
+  rename,
+  symlink,
+  syncPath,
+  walkTree,
+  writeNewFile,
+} from '../system/files.ts';
+import { AppError } from '../system/app-error.ts';
+import { EXIT } from '../system/exit-codes.ts';
+
+export interface ReleaseRequest {
+  readonly facts: ReleaseFacts;
+  readonly lock: EnvironmentLock;
+  /** The packed image on the staging disk. */
+  readonly image: string;
+  readonly site: string;
+  readonly moduleTemplate: string;
+  readonly plannerCode: string;
+  /** The launcher's facts without those that the release itself decides. */
+  readonly launcher: Omit<LauncherFacts, 'releaseId' | 'releasesDir' | 'fullName'>;
+  readonly access: AccessPolicy;
+}
+
+/**
+ * Assembles the release under a name that nothing refers to, then renames it to its id.
+ * It is not published, and cannot be before it has a gate report.
+ */
+export async function writeRelease(layout: Layout, request: ReleaseRequest): Promise<ReleaseManifest> {
+  const { facts } = request;
+  const id = describeReleaseId(facts);
+  const final = layout.release(facts.fullName, id);
+  const aside = new ReleaseLayout(path.join(path.dirname(final.dir), `.incoming-${id}`), facts.fullName);
+  await removeTree(aside.dir);
+  await makeSharedDir(path.dirname(aside.dir));
+  await makeDir(aside.dir);
+  await writeImageFile(request.image, aside.image, facts.image.sha256);
+  await writeNewFile(aside.lock, renderLock(request.lock));
+  await writeNewFile(
+    aside.launcher,
+    renderLauncher(
+      { ...request.launcher, fullName: facts.fullName, releaseId: id, releasesDir: layout.releasesOf(facts.fullName) },
+      request.plannerCode,
+    ),
+    0o755,
+  );
+  await makeDir(aside.farm);
+  for (const name of facts.commands) await symlink('../launcher', aside.command(name));
+  await makeDir(aside.overrides);
+  await makeDir(aside.modules);
+  await writeNewFile(aside.tclModule, renderTclModule(request.moduleTemplate, planModuleFacts(layout, request, id)));
+  if (facts.packages.some((entry) => entry.name === 'ipykernel')) {
+    await makeDir(path.dirname(aside.kernelSpec));
+    await writeNewFile(aside.kernelSpec, renderKernelSpec(facts.fullName, layout.publicFarm(facts.fullName)));
+  }
+  const manifest = { ...facts, id, files: await readFiles(aside.dir) };
+  await writeNewFile(aside.manifest, renderManifest(manifest));
+  await writePermissions(aside.dir, request.access);
+  for await (const entry of walkTree(aside.dir))
+    if (entry.kind !== 'link') await syncPath(path.join(aside.dir, entry.path));
+  await syncPath(aside.dir);
+  await rename(aside.dir, final.dir);
+  await syncPath(path.dirname(final.dir));
+  return manifest;
+}
+
+/** A hard link where staging and store share a file system; else a copy that is read back and compared. */
+async function writeImageFile(from: string, to: string, sha256: string): Promise<void> {
+  try {
+    await link(from, to);
+    return;
+  } catch (error) {
+    if (!['EXDEV', 'EPERM', 'EMLINK'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
+  await copyNewFile(from, to);
+  if ((await digestFile(to)) !== sha256) {
+    throw new AppError(EXIT.buildFailed, {
+      code: 'COPY_CORRUPT',
+      message: `differs from ${from} after copying`,
+      at: to,
+      hint: 'check both disks, then run the build again',
+    });
+  }
+}
+
+function planModuleFacts(layout: Layout, request: ReleaseRequest, id: string): Parameters<typeof renderTclModule>[1] {
+  const { facts } = request;
+  return {
+    site: request.site,
+    family: layout.moduleFamily,
+    fullName: facts.fullName,
+    releaseId: id,
+    farm: layout.publicFarm(facts.fullName),
+    activation: facts.activation,
+    packages: facts.packages.map((entry) => `${entry.name} ${entry.version}`),
+  };
+}
+
+/** docs: jupyter-client, "Kernel specs". The farm's python is a path that the host knows. */
+function renderKernelSpec(fullName: string, farm: string): string {
+  const argv = [path.join(farm, 'python3'), '-m', 'ipykernel_launcher', '-f', '{connection_file}'];
+  return `${JSON.stringify({ argv, display_name: fullName, language: 'python', metadata: { debugger: true } }, null, 2)}\n`;
+}
+
+async function readFiles(dir: string): Promise<ReleaseManifest['files']> {
+  const files: ReleaseManifest['files'] = [];
+  for await (const entry of walkTree(dir)) {
+    if (entry.kind !== 'file') continue;
+    const file = path.join(dir, entry.path);
+    files.push({ path: entry.path, sha256: await digestFile(file), sizeBytes: (await lstat(file)).size });
+  }
+  return files;
+}

@@ -1,0 +1,60 @@
+// Stage: an installed prefix on node-local disk, at the path that it will have in the image.
+import { writeCondaState } from '../conda/conda-meta.ts';
+import type { Installer, InstalledPrefix, InstallRequest } from '../conda/installer.ts';
+import type { StagingLayout } from '../site/layout.ts';
+import { chmod, makeDir, makePrivateDir, readdir, removeTree, stat, walkTree, writeNewFile } from '../system/files.ts';
+import path from 'node:path';
+
+export interface StagedPrefix extends InstalledPrefix {
+  /** Names in the environment's `bin` that a farm has a link for, sorted. */
+  readonly commands: readonly string[];
+}
+
+/**
+ * Installs the lock into an empty prefix. What a killed build left there is removed first.
+ * @param variables the `variables` of the environment.yml, which activation sets
+ * @param marker name, relative to the prefix, of the file that tells the launcher that our image is mounted
+ */
+export async function writeStagedPrefix(
+  installer: Installer,
+  staging: StagingLayout,
+  marker: { readonly name: string; readonly text: string },
+  variables: Readonly<Record<string, string>>,
+  request: Omit<InstallRequest, 'prefixOnDisk'>,
+): Promise<StagedPrefix> {
+  await makePrivateDir(path.dirname(staging.dir));
+  await removeTree(staging.dir);
+  await makeDir(staging.prefix);
+  const installed = await installer.install({ ...request, prefixOnDisk: staging.prefix });
+  if (Object.keys(variables).length > 0) await writeCondaState(staging.prefix, variables);
+  await writeNewFile(path.join(staging.prefix, marker.name), marker.text);
+  await writeReadable(staging.root);
+  return { ...installed, commands: await readCommands(staging.prefix) };
+}
+
+/** Users other than the builder read the image: whatever a post-link script's umask was. */
+async function writeReadable(root: string): Promise<void> {
+  await chmod(root, 0o755);
+  for await (const entry of walkTree(root)) {
+    const wanted = entry.kind === 'directory' || (entry.mode & 0o111) !== 0 ? 0o555 : 0o444;
+    // No setuid or setgid bits: the image is mounted nosuid, and they would say something that does not hold.
+    const mode = (entry.mode | wanted) & 0o777;
+    if (entry.kind !== 'link' && mode !== entry.mode) await chmod(path.join(root, entry.path), mode);
+  }
+}
+
+/** Hidden names are conda's link scripts; what cannot be executed is no command. */
+async function readCommands(prefixOnDisk: string): Promise<string[]> {
+  const bin = path.join(prefixOnDisk, 'bin');
+  const commands: string[] = [];
+  for (const entry of await readdir(bin, { withFileTypes: true })) {
+    if (entry.name.startsWith('.') || entry.isDirectory()) continue;
+    if (entry.isSymbolicLink() || ((await stat(path.join(bin, entry.name))).mode & 0o111) !== 0)
+      commands.push(entry.name);
+  }
+  if (commands.includes('launcher')) {
+    // That name is the launcher's own; users still reach the program as `launcher <prefix>/bin/launcher`.
+    commands.splice(commands.indexOf('launcher'), 1);
+  }
+  return commands.sort();
+}

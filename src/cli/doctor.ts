@@ -1,0 +1,19 @@
+// `condense doctor`: what this machine lacks, each finding with its fix.
+import { probeSite } from '../site/doctor.ts';
+import { EXIT, type ExitCode } from '../system/exit-codes.ts';
+import type { Session } from './session.ts';
+
+/** @returns 4 when something is missing that building or launching needs */
+export async function runDoctor(session: Session): Promise<ExitCode> {
+  const findings = await probeSite(session.config);
+  const marks = { ok: 'ok      ', warning: 'warning ', failure: 'failure ' } as const;
+  const failures = findings.filter((finding) => finding.status === 'failure').length;
+  session.output.result({ failures, findings }, [
+    ...findings.flatMap((finding) => [
+      `${marks[finding.status]}${finding.name}: ${finding.found}`,
+      ...(finding.fix === undefined ? [] : [`        ${finding.fix}`]),
+    ]),
+    failures === 0 ? 'this machine can build and publish' : `${failures} to mend before condense can work here`,
+  ]);
+  return failures === 0 ? EXIT.done : EXIT.siteNotReady;
+}

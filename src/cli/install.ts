@@ -1,0 +1,136 @@
+// `condense install`, `build` and `publish`: from an environment.yml to what users load.
+import os from 'node:os';
+import { describeBuildPlan, planBuild, planEnvironment, type BuildPlan } from '../build/build-plan.ts';
+import { buildRelease, type BuildOutcome } from '../build/pipeline.ts';
+import { readEnvironmentSpec } from '../config/read-config.ts';
+import { readManifest } from '../release/find-release.ts';
+import { compareFaces, NOTHING_PUBLISHED, planPublish } from '../release/generation.ts';
+import { publishFace } from '../release/publish.ts';
+import { withLock } from '../release/site-lock.ts';
+import { readCurrentGeneration } from '../release/site-state.ts';
+import { describePlatform } from '../site/platform.ts';
+import { AppError } from '../system/app-error.ts';
+import { EXIT } from '../system/exit-codes.ts';
+import { openBuild, type Session } from './session.ts';
+
+export interface InstallOptions {
+  readonly dryRun?: boolean | undefined;
+}
+
+/** Builds, gates and publishes: all of the environments, or none of those after the first that fails. */
+export async function runInstall(session: Session, names: readonly string[], options: InstallOptions): Promise<void> {
+  for (const plan of await planAll(session, names)) {
+    if (options.dryRun) {
+      printPlan(session, plan);
+      continue;
+    }
+    const outcome = await build(session, plan);
+    const { generation, changed } = await publish(session, plan.fullName, outcome.manifest.id);
+    const { manifest } = outcome;
+    const state = changed ? `is live as generation ${generation}` : `was live already: nothing to do`;
+    session.output.result(
+      { environment: plan.fullName, release: manifest.id, generation, changed, built: outcome.built },
+      [`${plan.fullName} release ${manifest.id} ${state}`, ...describeUse(session, plan.fullName)],
+    );
+  }
+}
+
+/** Builds and gates; publishes nothing. */
+export async function runBuild(session: Session, names: readonly string[], options: InstallOptions): Promise<void> {
+  for (const plan of await planAll(session, names)) {
+    if (options.dryRun) {
+      printPlan(session, plan);
+      continue;
+    }
+    const { manifest, built } = await build(session, plan);
+    session.output.result({ environment: plan.fullName, release: manifest.id, built }, [
+      `${plan.fullName} release ${manifest.id} ${built ? 'was built and passed the gate' : 'is up to date: nothing to build'}`,
+      `publish it with: condense publish ${plan.fullName}/${manifest.id}`,
+    ]);
+  }
+}
+
+/** @param release `<full name>/<release id>`, as `condense build` prints it */
+export async function runPublish(session: Session, release: string, options: InstallOptions): Promise<void> {
+  const [name = '', id = '', ...rest] = release.split('/');
+  if (!/^[A-Za-z0-9][\w.-]*$/.test(name) || !/^\d{8}T\d{6}Z-[0-9a-f]{8}$/.test(id) || rest.length > 0) {
+    throw new AppError(EXIT.usage, {
+      code: 'RELEASE_NAME_INVALID',
+      message: `${JSON.stringify(release)} is not <full name>/<release id>`,
+      hint: 'condense list --releases',
+    });
+  }
+  if (options.dryRun) {
+    session.output.result({ release }, [`publish  ${release} as a new generation of ${session.layout.generations}`]);
+    return;
+  }
+  const { generation, changed } = await publish(session, name, id);
+  session.output.result({ environment: name, release: id, generation, changed }, [
+    changed ? `${release} is live as generation ${generation}` : `${release} was live already: nothing to do`,
+  ]);
+}
+
+async function planAll(session: Session, names: readonly string[]): Promise<BuildPlan[]> {
+  const { config, layout } = session;
+  const plans: BuildPlan[] = [];
+  for (const name of names) {
+    const environment = planEnvironment(config, name);
+    const spec = await readEnvironmentSpec(environment.specFile);
+    for (const note of spec.notes) session.output.report({ type: 'note', text: `${note.at}  ${note.text}` });
+    plans.push(planBuild(config, layout, environment, spec, describePlatform(process.arch)));
+  }
+  return plans;
+}
+
+function printPlan(session: Session, plan: BuildPlan): void {
+  session.output.result({ environment: plan.fullName, plan }, [
+    `${plan.fullName}:`,
+    ...describeBuildPlan(plan, session.layout),
+  ]);
+}
+
+async function build(session: Session, plan: BuildPlan): Promise<BuildOutcome> {
+  const context = await openBuild(session);
+  return await withLock(session.layout.lockFile(plan.fullName), `build of ${plan.fullName}`, () =>
+    buildRelease(context, plan),
+  );
+}
+
+async function publish(session: Session, name: string, id: string): Promise<{ generation: number; changed: boolean }> {
+  const { config, layout, output } = session;
+  return await withLock(layout.lockFile('publish'), `publishing ${name}/${id}`, async () => {
+    const manifest = await readManifest(layout, name, id).catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      throw new AppError(EXIT.publishFailed, {
+        code: 'RELEASE_MISSING',
+        message: `there is no release ${name}/${id}`,
+        at: layout.release(name, id).dir,
+        hint: 'condense list --releases',
+      });
+    });
+    const current = await readCurrentGeneration(layout);
+    const environment = config.environments.get(manifest.environment);
+    const { face, warnings } = planPublish(
+      current ?? NOTHING_PUBLISHED,
+      { fullName: name, id },
+      environment ?? { name: manifest.environment },
+    );
+    for (const text of warnings) output.report({ type: 'warning', text });
+    if (current && compareFaces(face, current)) return { generation: current.number, changed: false };
+    const generation = await publishFace(layout, face, {
+      action: 'publish',
+      subject: `${name}/${id}`,
+      user: os.userInfo().username,
+      host: os.hostname(),
+    });
+    return { generation, changed: true };
+  });
+}
+
+function describeUse(session: Session, name: string): string[] {
+  const { layout } = session;
+  return [
+    `  module use ${layout.publicModuleRoot} && module load ${layout.moduleFamily}/${name}`,
+    `  #!${layout.publicFarm(name)}/python3`,
+  ];
+}

@@ -1,0 +1,129 @@
+#!/usr/bin/env node
+// The command line: reads argv, runs one command, and is the only place that ends the process.
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { AppError } from '../system/app-error.ts';
+import { EXIT, type ExitCode } from '../system/exit-codes.ts';
+import product from '../../package.json' with { type: 'json' };
+import { configCommand } from './config.ts';
+import { Output } from './output.ts';
+import { openSession, type GlobalOptions, type Session } from './session.ts';
+
+const EXIT_STATUS = `
+Exit status:
+  0 done, or nothing to do    1 a bug of condense          2 wrong usage
+  3 configuration invalid     4 site not ready             5 build failed
+  6 gate failed               7 publish failed, old live   8 published, follow-up failed
+  11 locked by somebody       130, 143 interrupted, cleaned up`;
+
+const interrupts = new AbortController();
+let exit: ExitCode = EXIT.done;
+
+function openOutput(options: Partial<GlobalOptions>): Output {
+  return new Output(
+    { stdout: process.stdout, stderr: process.stderr, env: process.env },
+    { json: options.json ?? false, debug: options.debug ?? false },
+  );
+}
+
+/** Wraps a command: opens the session, runs it, keeps its exit code. */
+function action<A extends unknown[]>(run: (session: Session, ...rest: A) => Promise<ExitCode> | Promise<void>) {
+  return async function (this: Command, ...rest: A): Promise<void> {
+    const options = this.optsWithGlobals<GlobalOptions>();
+    const session = await openSession(options, openOutput(options), interrupts.signal);
+    const result = await run(session, ...rest);
+    exit = typeof result === 'number' ? result : EXIT.done;
+  };
+}
+
+function parseCount(text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('it must be a whole number from 1.');
+  return Number(text);
+}
+
+// Commands are imported when they run: loading all of them takes longer than most commands do.
+function buildProgram(): Command {
+  const program = new Command('condense')
+    .description('Turns a conda environment.yml into one squashfs image that HPC users can module load.')
+    .version(product.version)
+    .option('-c, --config <file>', 'the site configuration', 'install_config.yaml')
+    .option('--json', 'print JSON lines on stdout, for machines')
+    .option('--debug', 'print the stack of an error as well')
+    .showHelpAfterError('(condense --help lists the commands)')
+    .addHelpText('after', EXIT_STATUS)
+    .exitOverride();
+  const sub = (nameAndArguments: string, description: string): Command =>
+    program.command(nameAndArguments).description(description).addHelpText('after', EXIT_STATUS);
+
+  sub('install <environment...>', 'build, gate and publish environments')
+    .option('--dry-run', 'say what would be built and written, and do nothing')
+    .action(
+      action(async (session, names: string[], options: { dryRun?: boolean }) =>
+        (await import('./install.ts')).runInstall(session, names, options),
+      ),
+    );
+  sub('build <environment...>', 'build and gate environments, publish nothing')
+    .option('--dry-run', 'say what would be built and written, and do nothing')
+    .action(
+      action(async (session, names: string[], options: { dryRun?: boolean }) =>
+        (await import('./install.ts')).runBuild(session, names, options),
+      ),
+    );
+  sub('publish <release>', 'show users a gated release: <full name>/<release id>')
+    .option('--dry-run', 'say what would be written, and do nothing')
+    .action(
+      action(async (session, release: string, options: { dryRun?: boolean }) =>
+        (await import('./install.ts')).runPublish(session, release, options),
+      ),
+    );
+  sub('rollback [environment]', 'show users what they saw before: everything, or one environment')
+    .option('--to <generation>', 'that generation instead of the one before', parseCount)
+    .option('--dry-run', 'say what would change, and do nothing')
+    .action(
+      action(async (session, environment: string | undefined, options: { to?: number; dryRun?: boolean }) =>
+        (await import('./rollback.ts')).runRollback(session, environment, options),
+      ),
+    );
+  sub('list', 'what is live')
+    .option('--releases', 'every release on disk')
+    .action(
+      action(async (session, options: { releases?: boolean }) => (await import('./list.ts')).runList(session, options)),
+    );
+  sub('doctor', 'what this machine lacks, and how to mend it').action(
+    action(async (session) => (await import('./doctor.ts')).runDoctor(session)),
+  );
+  program.addCommand(configCommand((command) => openOutput(command.optsWithGlobals())));
+  return program;
+}
+
+/** The first signal ends the work in order; a second one ends the process at once. */
+function watchSignals(): void {
+  for (const [signal, code] of [
+    ['SIGINT', EXIT.interrupted],
+    ['SIGTERM', EXIT.terminated],
+  ] as const) {
+    process.on(signal, () => {
+      if (interrupts.signal.aborted) process.exit(code);
+      interrupts.abort(
+        new AppError(code, {
+          code: 'INTERRUPTED',
+          message: `interrupted by ${signal}; what was begun is cleaned up`,
+          hint: 'run the same command again',
+        }),
+      );
+    });
+  }
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  watchSignals();
+  const program = buildProgram();
+  try {
+    await program.parseAsync([...argv]);
+  } catch (error) {
+    if (error instanceof CommanderError) exit = error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    else exit = openOutput(program.opts()).error(interrupts.signal.aborted ? interrupts.signal.reason : error);
+  }
+  process.exitCode = exit;
+}
+
+await main(process.argv);

@@ -1,0 +1,76 @@
+// `condense rollback`: puts an older generation's content back, by the same one rename that publishes.
+import os from 'node:os';
+import { compareFaces, planRollback } from '../release/generation.ts';
+import { publishFace } from '../release/publish.ts';
+import { withLock } from '../release/site-lock.ts';
+import { readCurrentGeneration, readGenerations } from '../release/site-state.ts';
+import { AppError } from '../system/app-error.ts';
+import { EXIT } from '../system/exit-codes.ts';
+import type { Session } from './session.ts';
+
+export interface RollbackOptions {
+  readonly to?: number | undefined;
+  readonly dryRun?: boolean | undefined;
+}
+
+/** @param environment only what belongs to it goes back; everything when undefined */
+export async function runRollback(
+  session: Session,
+  environment: string | undefined,
+  options: RollbackOptions,
+): Promise<void> {
+  const { layout, output } = session;
+  await withLock(layout.lockFile('publish'), 'rollback', async () => {
+    const current = await readCurrentGeneration(layout);
+    const history = await readGenerations(layout);
+    const plan =
+      current &&
+      planRollback(history, current, {
+        environment,
+        to: options.to,
+        environments: [...session.config.environments.keys()],
+      });
+    if (!current || !plan) {
+      const target =
+        options.to === undefined ? undefined : history.find((generation) => generation.number === options.to);
+      if (current && target && compareFaces(target, current)) {
+        output.result({ generation: current.number, changed: false }, [
+          `generation ${options.to ?? ''} is what users see: nothing to do`,
+        ]);
+        return;
+      }
+      throw new AppError(EXIT.publishFailed, {
+        code: 'ROLLBACK_IMPOSSIBLE',
+        message:
+          options.to !== undefined && !target
+            ? `there is no generation ${options.to}; there are: ${history.map((generation) => generation.number).join(', ') || 'none'}`
+            : `there is no older generation${environment === undefined ? '' : ` in which ${environment} differs`}`,
+        at: layout.generations,
+        hint: 'condense list --releases',
+      });
+    }
+    const changes = describeChanges(current.versions, plan.face.versions);
+    const data = { restores: plan.restores, versions: Object.fromEntries(plan.face.versions) };
+    if (options.dryRun) {
+      output.result(data, [`would restore generation ${plan.restores}:`, ...changes]);
+      return;
+    }
+    const generation = await publishFace(
+      layout,
+      plan.face,
+      { action: 'rollback', subject: environment ?? 'all', user: os.userInfo().username, host: os.hostname() },
+      plan.restores,
+    );
+    output.result({ generation, changed: true, ...data }, [
+      `generation ${generation} shows what generation ${plan.restores} showed:`,
+      ...changes,
+    ]);
+  });
+}
+
+function describeChanges(now: ReadonlyMap<string, string>, then: ReadonlyMap<string, string>): string[] {
+  const names = [...new Set([...now.keys(), ...then.keys()])].sort();
+  return names
+    .filter((name) => now.get(name) !== then.get(name))
+    .map((name) => `  ${name}  ${now.get(name) ?? '(not there)'} -> ${then.get(name) ?? '(not there)'}`);
+}

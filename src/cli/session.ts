@@ -1,0 +1,48 @@
+// What every command starts from: the configuration, the layout, the output, and a signal that ends the work.
+import path from 'node:path';
+import { readSiteConfig } from '../config/read-config.ts';
+import type { SiteConfig } from '../config/site-config.ts';
+import { Layout } from '../site/layout.ts';
+import { readAccessPolicy } from '../site/permissions.ts';
+import { readProduct } from '../site/product.ts';
+import { readRuntime } from '../site/runtime.ts';
+import type { BuildContext } from '../build/pipeline.ts';
+import type { Output } from './output.ts';
+
+export interface GlobalOptions {
+  readonly config: string;
+  readonly json?: boolean;
+  readonly debug?: boolean;
+}
+
+export interface Session {
+  readonly config: SiteConfig;
+  readonly layout: Layout;
+  readonly output: Output;
+  readonly signal: AbortSignal;
+}
+
+/** condense itself is one directory above its bundle (dist/) and two above its sources (src/cli/). */
+function productDirectory(): string {
+  const here = import.meta.dirname;
+  return path.resolve(here, path.basename(here) === 'cli' ? '../..' : '..');
+}
+
+export async function openSession(options: GlobalOptions, output: Output, signal: AbortSignal): Promise<Session> {
+  const config = await readSiteConfig(path.resolve(options.config));
+  return { config, layout: new Layout(config, productDirectory()), output, signal };
+}
+
+/** What building needs besides: probed only by the commands that build. */
+export async function openBuild(session: Session): Promise<BuildContext> {
+  const { config, layout, output, signal } = session;
+  return {
+    config,
+    layout,
+    product: await readProduct(layout),
+    runtime: await readRuntime(config),
+    access: await readAccessPolicy(config.groups.users, config.file),
+    report: output.report,
+    signal,
+  };
+}

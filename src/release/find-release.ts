@@ -1,0 +1,44 @@
+// Looking through the releases of one version, and clearing what killed builds left among them.
+import path from 'node:path';
+import type { Layout } from '../site/layout.ts';
+import { pathExists, readdir, readText, removeTree } from '../system/files.ts';
+import { parseManifest, type ReleaseManifest } from './manifest.ts';
+
+/** Ids of the releases on disk, newest first. */
+export async function readReleaseIds(layout: Layout, fullName: string): Promise<string[]> {
+  const dir = layout.releasesOf(fullName);
+  if (!(await pathExists(dir))) return [];
+  return (await readdir(dir))
+    .filter((name) => /^\d{8}T\d{6}Z-/.test(name))
+    .sort()
+    .toReversed();
+}
+
+export async function readManifest(layout: Layout, fullName: string, id: string): Promise<ReleaseManifest> {
+  const file = layout.release(fullName, id).manifest;
+  return parseManifest(await readText(file), file);
+}
+
+/** The newest gated release that fits. */
+export async function findRelease(
+  layout: Layout,
+  fullName: string,
+  fits: (manifest: ReleaseManifest) => boolean,
+): Promise<ReleaseManifest | undefined> {
+  for (const id of await readReleaseIds(layout, fullName)) {
+    if (!(await pathExists(layout.release(fullName, id).gateReport))) continue;
+    const manifest = await readManifest(layout, fullName, id);
+    if (fits(manifest)) return manifest;
+  }
+  return undefined;
+}
+
+/** Half-made releases, and whole ones that never passed a gate: nothing refers to them. Call it with the build lock held. */
+export async function removeAbandoned(layout: Layout, fullName: string): Promise<void> {
+  const dir = layout.releasesOf(fullName);
+  if (!(await pathExists(dir))) return;
+  for (const name of await readdir(dir)) {
+    const abandoned = name.startsWith('.incoming-') || !(await pathExists(layout.release(fullName, name).gateReport));
+    if (abandoned) await removeTree(path.join(dir, name));
+  }
+}

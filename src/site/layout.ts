@@ -1,0 +1,235 @@
+// Every path of the product. No other file knows where something is on disk (docs/how-it-works.md shows the tree).
+import path from 'node:path';
+import { STORE_DIR } from '../config/config-rules.ts';
+import type { SiteConfig } from '../config/site-config.ts';
+
+export class Layout {
+  readonly #config: SiteConfig;
+  readonly #product: string;
+
+  /** @param product the directory of condense itself: its templates and the compiled launcher */
+  constructor(config: SiteConfig, product: string) {
+    this.#config = config;
+    this.#product = product;
+  }
+
+  // --- the store: <prefix>/apps/condense
+  /** `<prefix>/apps/condense` */
+  get store(): string {
+    return path.join(this.#config.prefix, STORE_DIR);
+  }
+  /** `<store>/releases` */
+  get releases(): string {
+    return path.join(this.store, 'releases');
+  }
+  /** `<store>/releases/analysis3-26.11` */
+  releasesOf(fullName: string): string {
+    return path.join(this.releases, fullName);
+  }
+  /** `<store>/releases/analysis3-26.11/20261121T033306Z-1a2b3c4d` */
+  release(fullName: string, id: string): ReleaseLayout {
+    return new ReleaseLayout(path.join(this.releasesOf(fullName), id), fullName);
+  }
+  /** `<store>/bases` */
+  get bases(): string {
+    return path.join(this.store, 'bases');
+  }
+  /** `<store>/bases/<digest>.sif` */
+  base(digest: string): string {
+    return path.join(this.bases, `${digest}.sif`);
+  }
+  /** `<store>/runtime/node-26.10.0/bin/node` */
+  node(version: string): string {
+    return path.join(this.store, 'runtime', `node-${version}`, 'bin/node');
+  }
+  /** `<store>/generations` */
+  get generations(): string {
+    return path.join(this.store, 'generations');
+  }
+  /** `<store>/generations/42` */
+  generation(number: number): GenerationLayout {
+    return new GenerationLayout(path.join(this.generations, String(number)));
+  }
+  /** `<store>/current -> generations/42`: the one commit point. */
+  get current(): string {
+    return path.join(this.store, 'current');
+  }
+
+  // --- the public face: links into <store>/current
+  /** `<prefix>/apps/conda_envs` */
+  get publicEnvs(): string {
+    return path.join(this.#config.prefix, this.#config.envsDir);
+  }
+  /** `<prefix>/apps/conda_scripts` */
+  get publicScripts(): string {
+    return path.join(this.#config.prefix, this.#config.scriptsDir);
+  }
+  /** `<prefix>/modules`: what users `module use` */
+  get publicModuleRoot(): string {
+    return path.join(this.#config.prefix, this.#config.modulesDir);
+  }
+  /** `<prefix>/modules/conda` */
+  get publicModules(): string {
+    return path.join(this.publicModuleRoot, this.#config.moduleFamily);
+  }
+  /** The public directories and what each links to, relative: `apps/conda_envs -> condense/current/envs`. */
+  get publicLinks(): readonly { readonly path: string; readonly target: string }[] {
+    const current = new GenerationLayout(this.current);
+    return [
+      { path: this.publicEnvs, to: current.envs },
+      { path: this.publicScripts, to: current.scripts },
+      { path: this.publicModules, to: current.modules(this.#config.moduleFamily) },
+    ].map((link) => ({ path: link.path, target: path.relative(path.dirname(link.path), link.to) }));
+  }
+  /** `<prefix>/apps/conda_scripts/analysis3-26.11.d/bin` */
+  publicFarm(name: string): string {
+    return path.join(this.publicScripts, `${name}.d`, 'bin');
+  }
+
+  get moduleFamily(): string {
+    return this.#config.moduleFamily;
+  }
+
+  // --- inside the container
+  /** `/opt/conda/analysis3-26.11` */
+  condaPrefix(fullName: string): string {
+    return path.posix.join('/opt/conda', fullName);
+  }
+  /** `/opt/conda/analysis3-26.11/.condense`: seen there, our image is mounted. */
+  marker(fullName: string): string {
+    return path.posix.join(this.condaPrefix(fullName), '.condense');
+  }
+
+  // --- the admin directory
+  get locks(): string {
+    return path.join(this.#config.adminDir, 'locks');
+  }
+  /** `<admin>/locks/analysis3-26.11.lock` */
+  lockFile(name: string): string {
+    return path.join(this.locks, `${name}.lock`);
+  }
+  get logs(): string {
+    return path.join(this.#config.adminDir, 'logs');
+  }
+  get journal(): string {
+    return path.join(this.#config.adminDir, 'journal.ndjson');
+  }
+  get packageCache(): string {
+    return path.join(this.#config.adminDir, 'cache/packages');
+  }
+  get repodataCache(): string {
+    return path.join(this.#config.adminDir, 'cache/repodata');
+  }
+
+  // --- scratch
+  /** `<staging>/analysis3-26.11`: the prefix while it is built, and what goes with it. */
+  staging(fullName: string): StagingLayout {
+    return new StagingLayout(path.join(this.#config.stagingDir, fullName), fullName);
+  }
+
+  // --- condense itself
+  get baseDefinitionTemplate(): string {
+    return path.join(this.#product, 'container/base.def.hbs');
+  }
+  /** `modules-templates/environment.tcl.hbs` */
+  moduleTemplate(name: string): string {
+    return path.join(this.#product, 'modules-templates', name);
+  }
+  /** The planner, compiled by `npm run build`. */
+  get launcherPlanner(): string {
+    return path.join(this.#product, 'dist/launcher-plan.cjs');
+  }
+}
+
+/** One immutable release. */
+export class ReleaseLayout {
+  readonly dir: string;
+  readonly #fullName: string;
+  constructor(dir: string, fullName: string) {
+    this.dir = dir;
+    this.#fullName = fullName;
+  }
+  get image(): string {
+    return path.join(this.dir, 'env.sqsh');
+  }
+  get manifest(): string {
+    return path.join(this.dir, 'manifest.json');
+  }
+  get lock(): string {
+    return path.join(this.dir, 'environment.lock.yml');
+  }
+  get gateReport(): string {
+    return path.join(this.dir, 'gate.xml');
+  }
+  get launcher(): string {
+    return path.join(this.dir, 'launcher');
+  }
+  /** The farm. */
+  get farm(): string {
+    return path.join(this.dir, 'bin');
+  }
+  /** `bin/python3 -> ../launcher` */
+  command(name: string): string {
+    return path.join(this.farm, name);
+  }
+  get overrides(): string {
+    return path.join(this.dir, 'overrides');
+  }
+  get modules(): string {
+    return path.join(this.dir, 'modules');
+  }
+  /** `modules/analysis3-26.11`: the Tcl modulefile. */
+  get tclModule(): string {
+    return path.join(this.modules, this.#fullName);
+  }
+  get kernels(): string {
+    return path.join(this.dir, 'kernels');
+  }
+  /** `kernels/analysis3-26.11/kernel.json` */
+  get kernelSpec(): string {
+    return path.join(this.kernels, this.#fullName, 'kernel.json');
+  }
+}
+
+/** The whole public face of a site, as links. */
+export class GenerationLayout {
+  readonly dir: string;
+  constructor(dir: string) {
+    this.dir = dir;
+  }
+  get envs(): string {
+    return path.join(this.dir, 'envs');
+  }
+  get scripts(): string {
+    return path.join(this.dir, 'scripts');
+  }
+  /** `modules/conda` */
+  modules(family: string): string {
+    return path.join(this.dir, 'modules', family);
+  }
+  /** `restores -> ../41`: in a generation made by a rollback, the one whose content it has. */
+  get restores(): string {
+    return path.join(this.dir, 'restores');
+  }
+}
+
+/** Scratch of one build; nobody's PATH names it. */
+export class StagingLayout {
+  readonly dir: string;
+  readonly #fullName: string;
+  constructor(dir: string, fullName: string) {
+    this.dir = dir;
+    this.#fullName = fullName;
+  }
+  /** The root of the image to be: `<staging>/root`. */
+  get root(): string {
+    return path.join(this.dir, 'root');
+  }
+  /** `<staging>/root/opt/conda/analysis3-26.11` */
+  get prefix(): string {
+    return path.join(this.root, 'opt/conda', this.#fullName);
+  }
+  get image(): string {
+    return path.join(this.dir, 'env.sqsh');
+  }
+}

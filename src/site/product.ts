@@ -1,0 +1,55 @@
+// condense itself: its version, its templates and the compiled launcher, read once per command.
+import type { Layout } from './layout.ts';
+import { AppError } from '../system/app-error.ts';
+import { EXIT } from '../system/exit-codes.ts';
+import {
+  chmod,
+  copyNewFile,
+  makeSharedDir,
+  pathExists,
+  readText,
+  removeTree,
+  rename,
+  syncPath,
+} from '../system/files.ts';
+import path from 'node:path';
+
+export interface Product {
+  readonly baseTemplate: string;
+  readonly moduleTemplate: string;
+  readonly plannerCode: string;
+}
+
+/** @throws AppError PRODUCT_INCOMPLETE when it was not built */
+export async function readProduct(layout: Layout): Promise<Product> {
+  if (!(await pathExists(layout.launcherPlanner))) {
+    throw new AppError(EXIT.siteNotReady, {
+      code: 'PRODUCT_INCOMPLETE',
+      message: 'is missing: this copy of condense was not built',
+      at: layout.launcherPlanner,
+      hint: 'npm run build',
+    });
+  }
+  return {
+    baseTemplate: await readText(layout.baseDefinitionTemplate),
+    moduleTemplate: await readText(layout.moduleTemplate('environment.tcl.hbs')),
+    plannerCode: await readText(layout.launcherPlanner),
+  };
+}
+
+/**
+ * Puts the Node that runs the launcher's planner into the store, once per version.
+ * @returns its path
+ */
+export async function writeNodeRuntime(layout: Layout): Promise<string> {
+  const node = layout.node(process.versions.node);
+  if (await pathExists(node)) return node;
+  await makeSharedDir(path.dirname(node));
+  const aside = `${node}.${process.pid}.tmp`;
+  await removeTree(aside);
+  await copyNewFile(process.execPath, aside);
+  await chmod(aside, 0o755);
+  await syncPath(aside);
+  await rename(aside, node);
+  return node;
+}

@@ -1,0 +1,119 @@
+import { rm } from 'node:fs/promises';
+import { execa } from 'execa';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { asOrdinaryUser, makeHome, runAsOrdinaryUser } from '../../ci/ordinary-user.ts';
+import { writeHelloChannel } from './hello-channel.ts';
+import { TestSite } from './test-site.ts';
+
+let site: TestSite;
+let channel: string;
+let home: string;
+
+beforeAll(async () => {
+  site = await TestSite.make();
+  home = await makeHome();
+  channel = await writeHelloChannel(site.dir);
+  await site.writeConfig(`  a: { version: '1', stable: '1', outside_commands: [ssh] }\n`);
+  await site.writeSpec('a', [channel], ['hello=1.0']);
+  await site.condenseOk('install', 'a');
+});
+afterAll(async () => {
+  await site.remove();
+  await rm(home, { recursive: true, force: true });
+});
+
+const hello = async (...command: string[]): Promise<string> => {
+  const ran = await runAsOrdinaryUser(home, command);
+  return ran.exitCode === 0 ? ran.stdout : `exit ${ran.exitCode ?? '?'}: ${ran.stderr}`;
+};
+
+/** A user's program that prints a line, then waits to be told to go on. */
+function startAsUser(command: readonly string[]): { firstLine: Promise<string>; goOn: () => Promise<string> } {
+  const [program = '', ...args] = asOrdinaryUser(command);
+  const child = execa(program, args, { env: { HOME: home }, cwd: home, timeout: 60_000 });
+  return {
+    firstLine: new Promise((resolve) => {
+      child.stdout.once('data', (chunk: Buffer) => {
+        resolve(chunk.toString('utf8').trimEnd());
+      });
+    }),
+    goOn: async () => {
+      child.stdin.end('go on\n');
+      return (await child).stdout;
+    },
+  };
+}
+
+describe('publishing, as users see it', () => {
+  it('serves commands by version and by alias to another user', async () => {
+    expect(await hello(site.scripts('a-1', 'bin/hello'))).toBe('hello 1.0 from /opt/conda/a-1');
+    expect(await hello(site.scripts('a', 'bin/hello'))).toBe('hello 1.0 from /opt/conda/a-1');
+  });
+
+  it('loads through the module, with what activation sets', async () => {
+    const load = `. /etc/profile.d/modules.sh; module use ${site.modules}; module load conda/a && hello && echo $HELLO_DATA $CONDA_DEFAULT_ENV`;
+
+    expect(await hello('bash', '-c', load)).toBe('hello 1.0 from /opt/conda/a-1\n/opt/conda/a-1/share/hello a-1');
+  });
+
+  it('says that there is nothing to do when nothing changed, and makes no generation', async () => {
+    const before = await site.condenseOk('list');
+
+    expect(await site.condenseOk('install', 'a')).toContain('was live already: nothing to do');
+    expect(await site.condenseOk('list')).toBe(before);
+  });
+
+  it('leaves a running program on its release, gives new ones the new, and brings the first back', async () => {
+    const running = startAsUser([site.scripts('a', 'bin/hello-later')]);
+    expect(await running.firstLine).toBe('ready');
+    const first = await site.liveRelease('a-1');
+    await site.writeSpec('a', [channel], ['hello=2.0']);
+
+    await site.condenseOk('install', 'a');
+
+    expect(await hello(site.scripts('a', 'bin/hello'))).toBe('hello 2.0 from /opt/conda/a-1');
+    expect(await running.goOn()).toBe('ready\nstill 1.0');
+    const planned = await site.condenseOk('rollback', '--dry-run');
+    expect(planned).toContain(`-> ${first ?? ''}`);
+    expect(await hello(site.scripts('a', 'bin/hello'))).toContain('hello 2.0');
+    await site.condenseOk('rollback');
+    expect(await hello(site.scripts('a', 'bin/hello'))).toBe('hello 1.0 from /opt/conda/a-1');
+    expect(await site.liveRelease('a-1')).toBe(first);
+  });
+
+  it('keeps a job on the release whose module it loaded', async () => {
+    const load = `. /etc/profile.d/modules.sh; module use ${site.modules}; module load conda/a && echo $CONDENSE_RELEASE && read -r && hello`;
+    const job = startAsUser(['bash', '-c', load]);
+    expect(await job.firstLine).toBe(`a-1/${(await site.liveRelease('a-1')) ?? ''}`);
+    await site.writeSpec('a', [channel], ['hello=2.0']);
+    await site.condenseOk('install', 'a');
+
+    expect(await hello(site.scripts('a', 'bin/hello'))).toContain('hello 2.0');
+
+    expect(await job.goOn()).toContain('hello 1.0');
+    await site.condenseOk('rollback', 'a');
+  });
+
+  it('has nothing older to roll back to in the end, says so and changes nothing', async () => {
+    const before = await site.condenseOk('list');
+    const ran = await site.condense('rollback');
+
+    expect(ran.exitCode).toBe(7);
+    expect(ran.stderr).toContain('there is no older generation');
+    expect(await site.condenseOk('list')).toBe(before);
+  });
+
+  it('publishes by id what was built before, and refuses what is no release', async () => {
+    await site.writeSpec('a', [channel], ['hello=2.0']);
+    const built = JSON.parse((await site.condenseOk('--json', 'build', 'a')).split('\n').at(-1) ?? '') as {
+      release: string;
+    };
+    expect(await hello(site.scripts('a', 'bin/hello'))).toContain('hello 1.0');
+
+    await site.condenseOk('publish', `a-1/${built.release}`);
+
+    expect(await hello(site.scripts('a', 'bin/hello'))).toContain('hello 2.0');
+    expect((await site.condense('publish', '../../etc')).exitCode).toBe(2);
+    expect((await site.condense('publish', 'a-1/20000101T000000Z-00000000')).exitCode).toBe(7);
+  });
+});

@@ -1,0 +1,103 @@
+import { mkdir, mkdtemp, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { NOTHING_PUBLISHED, planPublish, type PublicFace } from '../../../src/release/generation.ts';
+import { publishFace } from '../../../src/release/publish.ts';
+import { readCurrentGeneration, readGenerations } from '../../../src/release/site-state.ts';
+import type { Layout } from '../../../src/site/layout.ts';
+import { makeLayout } from '../../unit/make-layout.ts';
+
+const entry = { action: 'publish', subject: 'a', user: 'u', host: 'h' } as const;
+let prefix: string;
+let layout: Layout;
+beforeEach(async () => {
+  prefix = await mkdtemp(path.join(os.tmpdir(), 'condense-publish-'));
+  layout = makeLayout(prefix);
+});
+afterEach(async () => {
+  await rm(prefix, { recursive: true, force: true });
+});
+
+/** A release directory with the files that publishing looks for. */
+async function makeRelease(fullName: string, id: string): Promise<void> {
+  const release = layout.release(fullName, id);
+  await mkdir(release.modules, { recursive: true });
+  for (const file of [release.image, release.launcher, release.tclModule, release.manifest, release.gateReport])
+    await writeFile(file, id);
+}
+const withRelease = (face: PublicFace, fullName: string, id: string): PublicFace =>
+  planPublish(face, { fullName, id }, { name: 'a', stable: '1' }).face;
+
+const OLD = '20261121T000000Z-00000000';
+const NEW = '20261122T000000Z-11111111';
+
+it('shows a release under the names that users know, and reads the same back', async () => {
+  await makeRelease('a-1', OLD);
+  const face = withRelease(NOTHING_PUBLISHED, 'a-1', OLD);
+
+  const number = await publishFace(layout, face, entry);
+
+  expect(number).toBe(1);
+  expect(await readFile(path.join(prefix, 'apps/conda_envs/a-1.sqsh'), 'utf8')).toBe(OLD);
+  expect(await readlink(path.join(prefix, 'apps/conda_envs/a-1'))).toBe('/opt/conda/a-1');
+  expect(await readFile(path.join(prefix, 'apps/conda_scripts/a.d/launcher'), 'utf8')).toBe(OLD);
+  expect(await readFile(path.join(prefix, 'modules/conda/a-1'), 'utf8')).toBe(OLD);
+  expect(await readFile(path.join(prefix, 'modules/conda/.modulerc'), 'utf8')).toContain('"conda/a-1" "a"');
+  expect(await readCurrentGeneration(layout)).toEqual({ ...face, number: 1 });
+});
+
+it('keeps older generations whole and numbers the next one higher', async () => {
+  await makeRelease('a-1', OLD);
+  await makeRelease('a-1', NEW);
+  const first = withRelease(NOTHING_PUBLISHED, 'a-1', OLD);
+  await publishFace(layout, first, entry);
+  await publishFace(layout, withRelease(first, 'a-1', NEW), entry);
+
+  expect(await readFile(path.join(prefix, 'apps/conda_scripts/a.d/launcher'), 'utf8')).toBe(NEW);
+  expect((await readGenerations(layout)).map((generation) => generation.versions.get('a-1'))).toEqual([OLD, NEW]);
+});
+
+it('refuses a release without a gate report, and leaves what users see as it was', async () => {
+  await makeRelease('a-1', OLD);
+  await makeRelease('a-1', NEW);
+  const first = withRelease(NOTHING_PUBLISHED, 'a-1', OLD);
+  await publishFace(layout, first, entry);
+  await rm(layout.release('a-1', NEW).gateReport);
+
+  await expect(publishFace(layout, withRelease(first, 'a-1', NEW), entry)).rejects.toMatchObject({ exit: 7 });
+  expect((await readCurrentGeneration(layout))?.number).toBe(1);
+});
+
+it('does not replace a directory that is not its own', async () => {
+  await makeRelease('a-1', OLD);
+  const theirs = path.join(prefix, 'apps/conda_envs/precious');
+  await mkdir(theirs, { recursive: true });
+
+  await expect(publishFace(layout, withRelease(NOTHING_PUBLISHED, 'a-1', OLD), entry)).rejects.toThrow(/is in the way/);
+  expect((await stat(theirs)).isDirectory()).toBe(true);
+});
+
+it('takes no half-written generation of a killed publish for a complete one', async () => {
+  await makeRelease('a-1', OLD);
+  await mkdir(`${layout.generation(1).dir}.tmp/scripts`, { recursive: true });
+  await symlink('nowhere', `${layout.generation(1).dir}.tmp/scripts/a-1.d`);
+
+  expect(await publishFace(layout, withRelease(NOTHING_PUBLISHED, 'a-1', OLD), entry)).toBe(1);
+  expect((await readGenerations(layout)).map((generation) => generation.number)).toEqual([1]);
+});
+
+it('can be entered and read by everybody whatever the umask', async () => {
+  const before = process.umask(0o077);
+  try {
+    await makeRelease('a-1', OLD);
+    await publishFace(layout, withRelease(NOTHING_PUBLISHED, 'a-1', OLD), entry);
+  } finally {
+    process.umask(before);
+  }
+
+  for (const dir of [layout.generation(1).dir, layout.generation(1).scripts, layout.generation(1).modules('conda')]) {
+    expect((await stat(dir)).mode & 0o777).toBe(0o755);
+  }
+  expect((await stat(path.join(prefix, 'modules/conda/.modulerc'))).mode & 0o777).toBe(0o644);
+});

@@ -1,0 +1,29 @@
+// A layout below a given prefix, with the default directory names.
+import path from 'node:path';
+import type { SiteConfig } from '../../src/config/site-config.ts';
+import { Layout } from '../../src/site/layout.ts';
+
+export function makeConfig(prefix: string, changes: Partial<SiteConfig> = {}): SiteConfig {
+  return {
+    file: path.join(prefix, 'install_config.yaml'),
+    site: 'test',
+    prefix,
+    adminDir: path.join(prefix, 'admin'),
+    stagingDir: path.join(prefix, 'staging'),
+    scriptsDir: 'apps/conda_scripts',
+    envsDir: 'apps/conda_envs',
+    modulesDir: 'modules',
+    moduleFamily: 'conda',
+    groups: {},
+    binds: { run: ['/etc', '/usr'], build: [] },
+    squashfs: { compression: 'zstd', level: 3, blockSizeBytes: 131072 },
+    channels: { defaults: ['conda-forge'], alias: 'https://channels.example' },
+    virtualPackages: {},
+    environments: new Map(),
+    ...changes,
+  };
+}
+
+export function makeLayout(prefix: string): Layout {
+  return new Layout(makeConfig(prefix), path.resolve(import.meta.dirname, '../..'));
+}
