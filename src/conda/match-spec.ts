@@ -40,7 +40,7 @@ export function parseSpecs(lines: readonly SpecLine[]): readonly RequestedSpec[]
 export function describeInvalidSpec(line: SpecLine, why: string): Problem {
   return {
     code: 'SPEC_INVALID',
-    message: `${JSON.stringify(line.text)} is not a conda spec: ${why}`,
+    message: `${JSON.stringify(line.text)} is not a conda spec: ${why.trim().replaceAll(/\s+/g, ' ')}`,
     at: line.at,
     hint: 'write e.g. numpy, numpy=2.1, "numpy >=2,<3" or conda-forge::numpy',
   };

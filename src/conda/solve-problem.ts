@@ -31,12 +31,12 @@ export function describeUnknownNames(unknown: readonly UnknownName[], channels: 
 
 /**
  * @param explanation the solver's own
- * @param hidden names that strict priority hid in later channels
+ * @param known what the channels have: names that strict priority hid in later channels, and versions, newest first
  */
 export function describeConflict(
   explanation: string,
   specs: readonly RequestedSpec[],
-  hidden: readonly string[],
+  known: { readonly hidden: readonly string[]; readonly available: Readonly<Record<string, readonly string[]>> },
 ): Problem {
   const named = specsInExplanation(explanation, specs);
   const others = named.slice(1).map(({ line }) => `${line.at}: ${line.text}`);
@@ -45,7 +45,7 @@ export function describeConflict(
     code: 'SOLVE_UNSATISFIABLE',
     message: `no set of packages satisfies the specs\n${explanation}${places}`,
     at: named[0]?.line.at,
-    hint: conflictHint(explanation, named, hidden),
+    hint: conflictHint(explanation, named, known),
   };
 }
 
@@ -61,13 +61,21 @@ function specsInExplanation(explanation: string, specs: readonly RequestedSpec[]
   return specs.filter(({ name }) => roots.has(name));
 }
 
-function conflictHint(explanation: string, named: readonly RequestedSpec[], hidden: readonly string[]): string {
+function conflictHint(
+  explanation: string,
+  named: readonly RequestedSpec[],
+  { hidden, available }: Parameters<typeof describeConflict>[2],
+): string {
   const missing = /(?:^|\s)(__[a-z0-9_]+)[^,\n]*, for which no candidates were found/.exec(explanation)?.[1];
   if (missing !== undefined) return virtualPackageHint(missing);
   const shadowed = named.find(({ name }) => hidden.includes(name))?.name;
   if (shadowed !== undefined) {
     return `a later channel has ${shadowed} too, which strict priority does not look at: put that channel first, or write <channel>::${shadowed}`;
   }
+  const name = /^No candidates were found for ([\w.-]+) /.exec(explanation)?.[1] ?? '';
+  const versions = available[name] ?? [];
+  if (versions.length > 0)
+    return `there is ${name} ${versions.slice(0, 5).join(', ')}${versions.length > 5 ? ', ...' : ''}`;
   return 'loosen or leave out one of the versions named above';
 }
 

@@ -44,6 +44,8 @@ export type SolveAnswer =
       readonly explanation: string;
       /** Names that a later channel has too: strict priority hid those. */
       readonly hidden: readonly string[];
+      /** For each name of a spec, the versions that could be taken, newest first. */
+      readonly available: Readonly<Record<string, readonly string[]>>;
       readonly refused: readonly string[];
     }
   | { readonly kind: 'bad-repodata'; readonly subdir: number; readonly why: string };
@@ -103,6 +105,7 @@ async function solve(task: SolveTask): Promise<SolveAnswer> {
       kind: 'unsatisfiable',
       explanation: error.slice(NO_ANSWER.length).trimEnd(),
       hidden,
+      available: Object.fromEntries(names.map((name) => [name, availableVersions(name, selection)])),
       refused: selection.refused,
     };
   }
@@ -148,6 +151,12 @@ async function readRepodata(file: string): Promise<Buffer> {
   const bytes = await readBytes(file);
   if (!file.endsWith('.zst')) return bytes;
   return await promisify(zstdDecompress)(bytes, { maxOutputLength: MAX_REPODATA_BYTES });
+}
+
+function availableVersions(name: string, { records }: Selection): string[] {
+  const versions = new Set<string>();
+  for (const { record } of records.values()) if (record.name === name) versions.add(record.version);
+  return [...versions].sort((a, b) => new Version(b).compare(new Version(a)));
 }
 
 function isVersion(text: string): boolean {

@@ -90,7 +90,7 @@ export async function solveEnvironment(request: SolveRequest): Promise<Environme
         ),
       );
     case 'unsatisfiable':
-      throw new AppError(EXIT.buildFailed, describeConflict(answer.explanation, specs, answer.hidden));
+      throw new AppError(EXIT.buildFailed, describeConflict(answer.explanation, specs, answer));
     case 'bad-repodata':
       throw await corruptChannel(subdirs[answer.subdir], answer.why, request.repodataCacheDir);
   }

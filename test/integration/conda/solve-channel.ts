@@ -1,6 +1,6 @@
 // Tiny channels for the solver's tests: records without archives, and a server that can be told to fail.
 import { createHash } from 'node:crypto';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
@@ -30,16 +30,21 @@ export interface Asked extends Partial<Omit<SolveRequest, 'specs'>> {
 
 /** A solve of specs that stand on line 4 and following of environment.yml. */
 export async function solve(asked: Asked, events: WorkEvent[] = []) {
-  return await solveEnvironment({
-    channels: [],
-    channelAlias: 'http://127.0.0.1:1',
-    platform: 'linux-64',
-    virtualPackages: { __archspec: 'x86_64_v3', __glibc: '2.36', __linux: '6.1', __unix: '0' },
-    repodataCacheDir: await tempDir(),
-    report: (event) => events.push(event),
-    ...asked,
-    specs: asked.specs.map((text, index) => ({ text, at: `environment.yml:${index + 4}:5` })),
-  });
+  const cache = await tempDir();
+  try {
+    return await solveEnvironment({
+      channels: [],
+      channelAlias: 'http://127.0.0.1:1',
+      platform: 'linux-64',
+      virtualPackages: { __archspec: 'x86_64_v3', __glibc: '2.36', __linux: '6.1', __unix: '0' },
+      repodataCacheDir: cache,
+      report: (event) => events.push(event),
+      ...asked,
+      specs: asked.specs.map((text, index) => ({ text, at: `environment.yml:${index + 4}:5` })),
+    });
+  } finally {
+    await rm(cache, { recursive: true });
+  }
 }
 
 export interface Server {

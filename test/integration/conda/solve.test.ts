@@ -211,6 +211,14 @@ describe('refuses', () => {
     expect(error.message).toContain('environment.yml:5:5: b');
   });
 
+  test('a version that nobody has, saying which there are', async () => {
+    const url = await channel('main', record('a', '1.9'), record('a', '1.10'));
+
+    expect((await failure({ specs: ['a>=2'], channels: [url] })).problems).toMatchObject([
+      { code: 'SOLVE_UNSATISFIABLE', at: 'environment.yml:4:5', hint: 'there is a 1.10, 1.9' },
+    ]);
+  });
+
   test('specs that are none, each at its place', async () => {
     const url = await channel('main', record('a', '1'));
 
