@@ -58,7 +58,7 @@ export function chooseVirtualPackages(
     __cuda: facts.cudaVersion,
     __glibc: facts.glibcVersion?.match(/^\d+\.\d+/)?.[0],
     // conda/plugins/virtual_packages/linux.py: up to four numbers, the distribution's suffix dropped
-    __linux: (/^\d+\.\d+(?:\.\d+)?(?:\.\d+)?/.exec(facts.kernelRelease))?.[0] ?? '0',
+    __linux: /^\d+\.\d+(?:\.\d+)?(?:\.\d+)?/.exec(facts.kernelRelease)?.[0] ?? '0',
     __unix: '0',
   };
   for (const name of OVERRIDABLE) {
