@@ -3,7 +3,12 @@
 /** By conda package: variable to path in the prefix. */
 const variables: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'ca-certificates': { SSL_CERT_FILE: '/ssl/cacert.pem' },
-  openmpi: { OPAL_PREFIX: '', PMIX_INSTALL_PREFIX: '/lib/pmix2' },
+  // Open MPI computes all from its prefix. Debian's PMIx has its directories compiled in one by one.
+  openmpi: {
+    OPAL_PREFIX: '',
+    PMIX_PKGDATADIR: '/lib/pmix2/share/pmix',
+    PMIX_PKGLIBDIR: '/lib/pmix2/lib/pmix',
+  },
 };
 
 /** @returns path in the prefix to text; nothing for most packages */

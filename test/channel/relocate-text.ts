@@ -29,7 +29,7 @@ export function relocateText(text: string, placeholder: string, known: ReadonlyS
     .replace(/^#!\s*\/usr\/bin\/(?:env\s+)?python3?(?:\.11)?(?=\s)/, `#!${placeholder}/bin/python3.11`)
     .replaceAll(/(?<![\w.@}$/-])\/(?:usr|etc)\/[\w./+-]+/g, (found) => {
       const fhsPath = found.slice(1).replace(/[/.]+$/, '');
-      const to = known.has(fhsPath) && fhsPath.includes('/', 4) ? mapPath(fhsPath) : undefined;
+      const to = known.has(fhsPath) && /^etc\/|\/.+\//.test(fhsPath) ? mapPath(fhsPath) : undefined;
       return to === undefined ? found : `${placeholder}/${to}${found.slice(fhsPath.length + 1)}`;
     })
     .replaceAll(/^((?:exec_)?prefix\s*=\s*)\/usr\s*$/gm, `$1${placeholder}`);

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { execFileSync } from 'node:child_process';
-import { packageTimestamp, writeCondaPackage, type CondaPackage } from '../../channel/conda-package.ts';
-import { writeRepodata } from '../../channel/write-repodata.ts';
-import { serveChannel } from '../../channel/serve-channel.ts';
+import { packageTimestamp, writeCondaPackage, type CondaPackage } from '../channel/conda-package.ts';
+import { writeRepodata } from '../channel/write-repodata.ts';
+import { serveChannel } from '../channel/serve-channel.ts';
 
 let dir: string;
 beforeAll(async () => {
