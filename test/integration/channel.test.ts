@@ -94,7 +94,9 @@ print(json.dumps([total, len(files), [f for f in [*files, *maps] if not f.starts
   expect(found[0]).toBe(6);
   expect(found[1]).toBeGreaterThan(1000);
   expect(
-    found[2].filter((file) => !/\/(libc|libm|ld-linux-x86-64|libpthread|libdl|librt|libutil|libresolv|libmvec)\.so/.test(file)),
+    found[2].filter(
+      (file) => !/\/(libc|libm|ld-linux-x86-64|libpthread|libdl|librt|libutil|libresolv|libmvec)\.so/.test(file),
+    ),
   ).toEqual([]);
 });
 
