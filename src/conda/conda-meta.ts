@@ -32,9 +32,11 @@ export function recordName(one: UnpackedPackage): string {
 export function renderRecord(request: RecordRequest): string {
   const { locked, metadata } = request.package;
   const paths = request.brought.map((item) => recordedPath(item, request.rewritten));
+  const listed = new Set(paths.map(({ _path }) => _path));
   for (const item of request.brought) {
     const pyc = request.bytecode.get(item.path);
-    if (pyc !== undefined) paths.push({ _path: pyc, path_type: 'pyc_file' });
+    // Bytecode that came with the package is listed already.
+    if (pyc !== undefined && !listed.has(pyc)) paths.push({ _path: pyc, path_type: 'pyc_file' });
   }
   const fn = path.posix.basename(new URL(locked.url).pathname);
   const stem = `${locked.name}-${locked.version}-${locked.build}`;

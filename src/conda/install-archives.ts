@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
-import { chmod, makeDir, mkdtemp, readdir, removeTree } from '../system/files.ts';
+import { chmod, digestFile, makeDir, mkdtemp, readdir, removeTree } from '../system/files.ts';
 import { settleTimes } from '../system/tree-writer.ts';
 import { writeBytecode } from './bytecode.ts';
 import { recordName, renderHistory, renderRecord, writeCondaMeta } from './conda-meta.ts';
@@ -64,7 +64,7 @@ async function install(
   const times = new Map(plan.items.map((item) => [item.path, item.mtimeSeconds]));
   // Before compiling: bytecode names the time of its source.
   settleTimes(prefixOnDisk, (at) => times.get(at), epochSeconds);
-  const bytecode = await compile(request, plan, python);
+  const bytecode = await compile(request, plan, linked, python);
   throwIfInterrupted(signal);
   await writeRecords({ packages, plan, linked, bytecode, prefixOnDisk, prefixInside, requestedSpecs, epochSeconds });
   for (const [source, pyc] of bytecode) times.set(pyc, times.get(source) ?? epochSeconds);
@@ -125,13 +125,25 @@ async function runScripts(
   return said;
 }
 
+/**
+ * Compiles the sources of noarch packages; and again those sources of other packages that the prefix was put into: the
+ * bytecode that came with them names their old size, and python would compile them at each start.
+ */
 async function compile(
   request: Omit<InstallRequest, 'cacheDir'>,
   plan: LinkPlan,
+  linked: Linked,
   python: PythonLayout | undefined,
 ): Promise<ReadonlyMap<string, string>> {
   const { prefixInside, runInside } = request;
-  const sources = plan.items.filter((item) => item.isSource).map((item) => item.path);
+  const compiledDirs = new Set(
+    plan.items.filter((item) => item.path.endsWith('.pyc')).map((item) => path.posix.dirname(item.path)),
+  );
+  const isOutdated = (source: string): boolean =>
+    source.endsWith('.py') &&
+    linked.rewritten.has(source) &&
+    compiledDirs.has(path.posix.join(path.posix.dirname(source), '__pycache__'));
+  const sources = plan.items.filter((item) => item.isSource || isOutdated(item.path)).map((item) => item.path);
   if (!python || sources.length === 0) return new Map();
   return await writeBytecode({ sources: sources.sort(), prefixInside, interpreter: python.interpreter, runInside });
 }
@@ -146,7 +158,10 @@ async function writeRecords(request: {
   readonly requestedSpecs: readonly string[];
   readonly epochSeconds: number;
 }): Promise<void> {
-  const { rewritten } = request.linked;
+  const rewritten = new Map(request.linked.rewritten);
+  const planned = new Set(request.plan.items.map((item) => item.path));
+  for (const pyc of request.bytecode.values())
+    if (planned.has(pyc)) rewritten.set(pyc, await digestFile(path.join(request.prefixOnDisk, pyc)));
   const files = new Map<string, string>();
   for (const one of request.packages) {
     const brought = request.plan.brought.get(one) ?? [];

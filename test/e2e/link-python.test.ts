@@ -73,16 +73,17 @@ describe('python, linked', () => {
 
     const { stdout, stderr } = await run({
       program: `${fixture.prefixInside}/bin/python3`,
-      args: ['-v', '-c', 'import sys, jinja2; print(sys.prefix, jinja2.__cached__)'],
-      env: { PATH: '/usr/bin:/bin' },
+      args: ['-v', '-c', 'import sys, platform, base64, quopri, jinja2; print(sys.prefix, jinja2.__cached__)'],
+      env: { PATH: '/usr/bin:/bin', PYTHONDONTWRITEBYTECODE: '1' },
     });
 
     expect(stdout.toString()).toMatch(
       /^\/opt\/conda\/analysis3-26\.11 \/opt\/conda\/analysis3-26\.11\/.*\/__init__\.cpython-[\d]+\.pyc\n$/,
     );
     expect(stderr).toMatch(/jinja2\/__pycache__\/__init__\.cpython-\d+\.pyc matches /);
-    expect(stderr).not.toMatch(/bytecode is stale|# wrote /);
-    expect(stderr).not.toMatch(/code object from '[^']*\/jinja2\/[^']*\.py'/);
+    // Sources with the prefix in them (a shebang, in base64.py) came with bytecode of another size.
+    expect(stderr).not.toMatch(/bytecode is stale/);
+    expect(stderr).not.toMatch(/code object from '[^']*\/(?:jinja2\/[^']*|base64|platform|quopri)\.py'/);
   });
 
   it('starts the command of an entry point', async () => {
@@ -91,7 +92,7 @@ describe('python, linked', () => {
     const { stdout } = await run({
       program: `${fixture.prefixInside}/bin/pytest`,
       args: ['--version'],
-      env: { PATH: '/usr/bin:/bin' },
+      env: { PATH: '/usr/bin:/bin', PYTHONDONTWRITEBYTECODE: '1' },
     });
 
     expect(stdout.toString()).toMatch(/^pytest \d/);
