@@ -3,7 +3,7 @@
 import { outermost } from './binds.ts';
 import { RUNTIME_PATH, RUNTIME_PATTERN, UNASSIGNABLE_PATTERN } from './environment.ts';
 import type { LauncherFacts } from './facts.ts';
-import { PIECE_BYTES } from './render-plan.ts';
+import { VARIABLE_LIMIT_BYTES } from './render-plan.ts';
 import { bytesOf, shellQuote } from './shell-quote.ts';
 import { BECOME_PROGRAM, TRAMPOLINE } from './trampoline.ts';
 
@@ -95,18 +95,15 @@ if [[ $__cl_way = inside ]]; then
   __cl_zero=$0
   __cl_become "$__cl_prefix/bin/$__cl_name" "$@"
 elif [[ $__cl_way = host ]]; then
+  # Long texts go through a file without a name: a runtime takes no more than 1 MB of arguments and environment.
   __cl_pack() {
-    __cl_x=1000
-    while [[ $__cl_t ]]; do
-      export "__cl_$1$__cl_x=\${__cl_t:0:${PIECE_BYTES}}"
-      __cl_t=\${__cl_t:${PIECE_BYTES}}
-      : $((__cl_x++))
-    done
+    if [[ \${#__cl_t} -le ${VARIABLE_LIMIT_BYTES} ]]; then export "__cl_$1=$__cl_t"; else exec {__cl_x}<<<"$__cl_t" && export "__cl_F$1=$__cl_x"; fi
   }
   [[ \${#__cl_want[@]} = 0 ]] || printf -v __cl_t '%q ' "\${__cl_want[@]}"
   __cl_pack E
   set -- "$0" "$__cl_prefix/bin/$__cl_name" "$@"
-  if [[ $* = *[![:ascii:]]* ]]; then
+  __cl_t=$*
+  if [[ \${#__cl_t} -gt ${VARIABLE_LIMIT_BYTES} || $__cl_t = *[![:ascii:]]* ]]; then
     printf -v __cl_t '%q ' "$@"
     set --
     __cl_pack W
@@ -120,7 +117,7 @@ elif [[ $__cl_way = host ]]; then
   [[ \${#__cl_names[@]} = 0 ]] || unset -v "\${__cl_names[@]}" 2>/dev/null
   export __cl_N __cl_D PATH=${RUNTIME_PATH}
   exec "$__cl_runtime" -s exec \${__cl_binds:+--bind "\${__cl_binds#,}"} --overlay "$__cl_release/env.sqsh:ro" "$__cl_base" \\
-    /bin/bash -pfc ${word(TRAMPOLINE)} bash "$@"
+    /bin/bash --norc -pfc ${word(TRAMPOLINE)} bash "$@"
 fi
 
 __cl_t=$(exec -c ${word(facts.node)} --jitless --v8-pool-size=0 - "$$" "$#" <"$0") && eval "$__cl_t"

@@ -7,8 +7,8 @@ import { runtimeArguments } from './runtime-arguments.ts';
 import { shellQuote } from './shell-quote.ts';
 import { TRAMPOLINE } from './trampoline.ts';
 
-/** The longest piece of a packed environment; the kernel's limit for one string is 131072 bytes (execve(2)). */
-export const PIECE_BYTES = 100_000;
+/** The kernel takes strings of up to 131072 bytes (execve(2)). */
+export const VARIABLE_LIMIT_BYTES = 100_000;
 
 export function renderPlan(
   { plan, explain }: { plan: LaunchPlan; explain: boolean },
@@ -28,10 +28,9 @@ function say(text: string): string {
 function renderContainer(plan: ContainerPlan, facts: LauncherFacts, ignoredSignals: string): string {
   const { wanted, names, shellOptions, bashOptions } = sortEnvironment(plan.environment, plan.path);
   const words = [plan.zero, plan.program, ...plan.args];
-  const isAscii = words.every((word) => /^[\u0001-\u007f]*$/.test(word));
+  const text = words.join(' ');
+  const isPlain = text.length <= VARIABLE_LIMIT_BYTES && /^[\u0001-\u007f]*$/.test(text);
   const variables: Record<string, string | undefined> = {
-    ...pieces('E', wanted),
-    ...(isAscii ? {} : pieces('W', words)),
     __cl_N: facts.fullName,
     __cl_I: ignoredSignals,
     __cl_O: plan.otherwise,
@@ -39,28 +38,26 @@ function renderContainer(plan: ContainerPlan, facts: LauncherFacts, ignoredSigna
     __cl_B: bashOptions,
     PATH: RUNTIME_PATH,
   };
-  const command = [facts.runtime, ...runtimeArguments(plan, facts), '/bin/bash', '-pfc', TRAMPOLINE, 'bash'];
+  const command = [facts.runtime, ...runtimeArguments(plan, facts), '/bin/bash', '--norc', '-pfc', TRAMPOLINE, 'bash'];
   return [
     'if [[ . -ef / ]]; then __cl_D=; else exec {__cl_D}<.; fi',
     'export __cl_D',
+    renderPacked('E', wanted),
+    ...(isPlain ? [] : [renderPacked('W', words)]),
     // Nothing but names that are identifiers: an array subscript would be evaluated.
     ...names.filter((name) => !isForRuntime(name)).map((name) => `unset -v ${name}`),
     ...Object.entries(variables).map(([name, value]) =>
       value === undefined ? '' : `export ${name}=${shellQuote(value)}`,
     ),
-    `exec ${[...command, ...(isAscii ? words : [])].map(shellQuote).join(' ')}`,
+    `exec ${[...command, ...(isPlain ? words : [])].map(shellQuote).join(' ')}`,
   ].join('\n');
 }
 
-function pieces(letter: 'E' | 'W', words: readonly string[]): Record<string, string> {
+/** Long texts go through a file without a name: apptainer takes no more than 1 MB of arguments and environment. */
+function renderPacked(letter: 'E' | 'W', words: readonly string[]): string {
   const text = words.map(shellQuote).join(' ');
-  const count = Math.ceil(text.length / PIECE_BYTES);
-  return Object.fromEntries(
-    Array.from({ length: count }, (_, index) => [
-      `__cl_${letter}${1000 + index}`,
-      text.slice(index * PIECE_BYTES, (index + 1) * PIECE_BYTES),
-    ]),
-  );
+  if (text.length <= VARIABLE_LIMIT_BYTES) return `export __cl_${letter}=${shellQuote(text)}`;
+  return `exec {__cl_x}<<<${shellQuote(text)} && export __cl_F${letter}=$__cl_x`;
 }
 
 function renderProgram(plan: ProgramPlan): string {

@@ -22,7 +22,7 @@ __cl_fail() {
 }
 case $1 in
   *[/]*)
-    [[ -e $1 ]] || __cl_fail 127 "$__cl_N has no such command, $1, see what it has with: ls /opt/conda in its launcher's shell"
+    [[ -e $1 ]] || __cl_fail 127 "$__cl_N has no such command, $1, see what there is with: launcher ls \${1%[/]*}"
     [[ -x $1 && ! -d $1 ]] || __cl_fail 126 "this is not a program, $1, run it through its interpreter"
     ;;
   *) type -P -- "$1" >/dev/null || __cl_fail 127 "$__cl_N has no such command, $1, is it spelt right and on PATH?" ;;
@@ -44,26 +44,26 @@ exec -a "$__cl_zero" -- "$@"
 `.trim();
 
 /**
- * What \`bash -pfc\` gets. Its arguments: argv[0], program, arguments; or none, when they are packed.
+ * What `bash --norc -pfc` gets (without --norc, -c with a socket as standard input reads ~/.bashrc). Its arguments: argv[0], program, arguments; or none, when they are packed.
  * Its environment:
- * - __cl_E1000, __cl_E1001 ...: shell words, the caller's environment, cut where it would exceed one string's limit;
- * - __cl_W1000 ...: the same for argv[0], program and arguments, when some byte of them is not ASCII;
- * - __cl_D: a descriptor of the caller's working directory, or empty for \`/\`, which differs by nature;
+ * - __cl_E: shell words, the caller's environment; or __cl_FE: the descriptor of a file that holds them;
+ * - __cl_W, __cl_FW: the same for argv[0], program and arguments, when they are long or not ASCII;
+ * - __cl_D: a descriptor of the caller's working directory, or empty for `/`, which differs by nature;
  * - __cl_N: the environment's full name; __cl_O: a program to run if the wanted one is not there;
  * - __cl_S, __cl_B: the caller's exported SHELLOPTS and BASHOPTS;
  * - __cl_I: the signals that the caller ignores (nohup, a background job), as SigIgn of proc(5): apptainer forgets them.
  */
 export const TRAMPOLINE = `
-for __cl_x in "\${!__cl_E@}"; do __cl_t+=\${!__cl_x}; done
-eval "__cl_want=($__cl_t)"
-__cl_t=
-for __cl_x in "\${!__cl_W@}"; do __cl_t+=\${!__cl_x}; done
-[[ $__cl_t ]] && eval "set -- $__cl_t"
+[[ -v __cl_FE ]] && IFS= read -rd '' -u "$__cl_FE" __cl_E
+[[ -v __cl_FW ]] && IFS= read -rd '' -u "$__cl_FW" __cl_W
+for __cl_x in $__cl_FE $__cl_FW; do exec {__cl_x}<&-; done
+eval "__cl_want=($__cl_E)"
+[[ -v __cl_W ]] && eval "set -- $__cl_W"
 __cl_zero=$1
 shift
 if [[ $__cl_D ]]; then
   if [[ ! . -ef /proc/self/fd/$__cl_D ]]; then
-    printf 'condense: %s\\n' "the container of $__cl_N does not show the working directory, it would be $PWD there, cd to a shared directory or ask for this one to be bound" >&2
+    printf 'condense: %s\\n' "the working directory cannot be seen in the container of $__cl_N, which would start in $PWD, cd to a directory that it shows or ask for this one to be bound" >&2
     exit 125
   fi
   exec {__cl_D}<&-

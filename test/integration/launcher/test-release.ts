@@ -151,7 +151,7 @@ export function start(release: TestRelease, wanted: Start): Outcome {
   const isRoot = process.getuid?.() === 0 && wanted.asRoot !== true;
   const result = spawnSync(
     '/bin/bash',
-    ['-c', `${wanted.before ?? ''}\nexec /usr/bin/perl "$0"`, path.join(release.dir, 'start.pl')],
+    ['--norc', '-c', `${wanted.before ?? ''}\nexec /usr/bin/perl "$0"`, path.join(release.dir, 'start.pl')],
     {
       cwd: wanted.cwd ?? release.dir,
       input: `${lines.join('\n')}\n`,
