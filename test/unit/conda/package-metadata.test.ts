@@ -1,0 +1,96 @@
+// What is read out of a package's info files.
+import { describe, expect, it } from 'vitest';
+import { manifestSizes, parseManifest, parsePackageMetadata } from '../../../src/conda/package-metadata.ts';
+
+const url = 'https://channel.example/linux-64/tool-1-0.conda';
+const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
+const index = { name: 'tool', version: '1', build: '0', build_number: 0 };
+const manifest = (...paths: unknown[]): Buffer => json({ paths_version: 1, paths });
+
+describe('info/paths.json', () => {
+  it('gives each path with its placeholder, digest and size, and nothing below info/', () => {
+    const entries = parseManifest(
+      url,
+      manifest(
+        {
+          _path: 'bin/a',
+          prefix_placeholder: '/p',
+          file_mode: 'binary',
+          sha256: 'ab',
+          size_in_bytes: 3,
+          no_link: true,
+        },
+        { _path: './lib/b', path_type: 'softlink', size_in_bytes: 9, prefix_placeholder: '' },
+        { _path: 'c', path_type: 'directory' },
+        { _path: 'd', prefix_placeholder: '/p', future_key: 1 },
+        { _path: 'info/index.json' },
+      ),
+    );
+
+    expect(entries.map(({ path, type, placeholder }) => [path, type, placeholder])).toEqual([
+      ['bin/a', 'hardlink', { text: '/p', mode: 'binary' }],
+      ['lib/b', 'softlink', undefined],
+      ['c', 'directory', undefined],
+      ['d', 'hardlink', { text: '/p', mode: 'text' }],
+    ]);
+    expect(entries[0]).toMatchObject({ sha256: 'ab', sizeBytes: 3, noLink: true });
+    expect([...manifestSizes(entries)]).toEqual([
+      ['bin/a', 3],
+      ['lib/b', undefined],
+      ['c', undefined],
+      ['d', undefined],
+    ]);
+  });
+
+  it.each(['/etc/passwd', '../x', 'a\nb', ''])('is hostile when it lists %j', (_path) => {
+    expect(() => parseManifest(url, manifest({ _path }))).toThrow(/of its manifest/);
+  });
+
+  it.each([
+    [json({ paths_version: 2, paths: [] }), /paths_version/],
+    [json({ paths_version: 1 }), /paths/],
+    [json({ paths_version: 1, paths: [{ _path: 'a', size_in_bytes: -1 }] }), /size_in_bytes/],
+    [Buffer.from('{'), /is not JSON/],
+  ])('is refused when it says %s', (bytes, message) => {
+    expect(() => parseManifest(url, bytes)).toThrow(message);
+  });
+});
+
+describe('a package', () => {
+  it('without index.json is refused', () => {
+    expect(() => parsePackageMetadata(url, { 'paths.json': manifest() })).toThrow(/has no info\/index\.json/);
+  });
+
+  it('has entry points only when it is noarch: python', () => {
+    const link = json({ noarch: { type: 'python', entry_points: ['tool = tool:main'] }, package_metadata_version: 1 });
+    const read = (noarch?: string) =>
+      parsePackageMetadata(url, {
+        'index.json': json({ ...index, ...(noarch ? { noarch } : {}) }),
+        'link.json': link,
+        'paths.json': manifest(),
+      });
+
+    expect(read('python')).toMatchObject({ noarchPython: true, entryPoints: ['tool = tool:main'] });
+    expect(read()).toMatchObject({ noarchPython: false, entryPoints: [] });
+  });
+
+  it('of before paths.json is read from files, has_prefix and no_link', () => {
+    const { entries } = parsePackageMetadata(url, {
+      'index.json': json(index),
+      files: Buffer.from('bin/a\nbin/b c\nlib/d\nlib/e\n'),
+      has_prefix: Buffer.from('bin/a\n/p text bin/b c\n"/q r" binary "lib/d"\n'),
+      no_link: Buffer.from('lib/e\n'),
+    });
+
+    expect(entries.map(({ path, placeholder, noLink }) => [path, placeholder, noLink])).toEqual([
+      ['bin/a', { text: '/opt/anaconda1anaconda2anaconda3', mode: 'text' }, false],
+      ['bin/b c', { text: '/p', mode: 'text' }, false],
+      ['lib/d', { text: '/q r', mode: 'binary' }, false],
+      ['lib/e', undefined, true],
+    ]);
+  });
+
+  it('with neither list is refused', () => {
+    expect(() => parsePackageMetadata(url, { 'index.json': json(index) })).toThrow(/neither/);
+  });
+});
