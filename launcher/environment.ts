@@ -21,7 +21,7 @@ export interface SortedEnvironment {
   readonly bashOptions?: string | undefined;
 }
 
-export function nameOf(entry: string): string {
+function nameOf(entry: string): string {
   return entry.split('=', 1)[0] ?? '';
 }
 

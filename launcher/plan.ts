@@ -34,12 +34,12 @@ export interface ProgramPlan {
   /** Why, for --explain. */
   readonly because: string;
 }
-export interface SayPlan {
+interface SayPlan {
   readonly kind: 'say';
   readonly text: string;
 }
 /** 125: the launcher's own failure, 126: not executable, 127: not found. */
-export interface FailPlan {
+interface FailPlan {
   readonly kind: 'fail';
   readonly status: 125 | 126 | 127;
   readonly message: string;

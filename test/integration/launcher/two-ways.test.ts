@@ -212,10 +212,16 @@ describe('with the real runtime', () => {
     fs.rmSync(release.dir, { recursive: true });
   });
 
-  test('a program in the container gets the bytes, descriptors, limits and signals of a direct exec', () => {
-    for (const one of fc.sample(cases, { numRuns: 25, seed: 3 })) {
-      const outcome = start(release, asStart(release, one, `${release.farm}/${one.command}`));
-      expect(comparable(readProbe(outcome)), JSON.stringify(one)).toEqual(expected(release, one));
-    }
-  });
+  test.each([
+    ['an ordinary user', false, 25],
+    ['root, where the tests run as root', true, 8],
+  ])(
+    'to %s a program in the container has the bytes, descriptors, limits and signals of a direct exec',
+    (_, asRoot, numRuns) => {
+      for (const one of fc.sample(cases, { numRuns, seed: 3 })) {
+        const outcome = start(release, { ...asStart(release, one, `${release.farm}/${one.command}`), asRoot });
+        expect(comparable(readProbe(outcome)), JSON.stringify(one)).toEqual(expected(release, one));
+      }
+    },
+  );
 });
