@@ -19,7 +19,7 @@ export async function compilePyc(tree: PackageTree, workDir: string): Promise<vo
     await utimes(copy, entryTime, entryTime);
   }
   await runCommand({
-    program: 'python3',
+    program: 'python3.11',
     args: ['-m', 'compileall', '-q', '-s', workDir, '-p', '/', path.join(workDir, 'lib')],
     // The order of sets in compiled code follows the hash seed.
     env: { ...minimalEnvironment(), PYTHONHASHSEED: '0' },

@@ -1,13 +1,13 @@
 // Makes the conda channel that the end-to-end tests install from, out of the Debian packages that apt has, and caches it.
 // Run: node test/channel/make-channel.ts [--cache DIR]   prints the channel's directory
-import { link, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { link, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, homedir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import pLimit from 'p-limit';
 import type { Report } from '../../src/system/events.ts';
 import { errorMessage } from '../../src/system/app-error.ts';
-import { digestText, pathExists } from '../../src/system/files.ts';
+import { digestText, lstatIfThere, pathExists } from '../../src/system/files.ts';
 import { packageTimestamp, writeCondaPackage, type PackageRecord } from './conda-package.ts';
 import { convertPackage } from './convert-package.ts';
 import { prunedPackages, rootPackages } from './debian-roots.ts';
@@ -27,7 +27,8 @@ export interface TestChannelOptions {
 /**
  * The channel's directory, made now or earlier by the same converter. Complete whenever it exists: two makers
  * at once, or one that is killed, harm nothing; what a killed one has converted is used by the next.
- * @throws Error or AppError when a tool or a package is missing, see `requiredPackages` in the message
+ * Needs, of Debian 12: apt's lists, dpkg, patchelf, gcc, libc6-dev, libpython3.11-dev, python3.11, bzip2.
+ * @throws Error or AppError when a tool or a package is missing
  */
 export async function ensureTestChannel(options: TestChannelOptions = {}): Promise<{ dir: string }> {
   const cache = process.env['XDG_CACHE_HOME'] ?? path.join(homedir(), '.cache');
@@ -151,8 +152,9 @@ async function removeAbandoned(root: string): Promise<void> {
   const yesterday = Date.now() - 24 * 3600 * 1000;
   for (const name of await readdir(root)) {
     const dir = path.join(root, name);
-    if (!name.startsWith('.work-') || (await stat(dir)).mtimeMs > yesterday) continue;
-    await rm(dir, { recursive: true, force: true });
+    // Another maker may remove its own while we look.
+    const at = name.startsWith('.work-') ? await lstatIfThere(dir) : undefined;
+    if (at && at.mtimeMs < yesterday) await rm(dir, { recursive: true, force: true });
   }
 }
 

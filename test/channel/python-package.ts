@@ -54,7 +54,7 @@ async function compilePython(tree: PackageTree, placeholder: string, workDir: st
     'import marshal, sys; ' +
     `code = marshal.dumps(compile(sys.stdin.buffer.read(), '<frozen site>', 'exec')); ` +
     `print(','.join(map(str, code)))`;
-  const code = await runCommand({ program: 'python3', args: ['-I', '-c', program], input: site.data });
+  const code = await runCommand({ program: 'python3.11', args: ['-I', '-c', program], input: site.data });
   await writeFile(path.join(workDir, 'site-code.h'), code.stdout);
   await runCommand({
     program: 'gcc',

@@ -5,6 +5,7 @@ import { runCommand } from '../../src/system/run-command.ts';
 import { mapPath } from './map-path.ts';
 import type { PackageTree, TreeFile } from './package-tree.ts';
 
+const failureHint = 'apt-get install patchelf';
 const elfMagic = Buffer.from('\x7fELF', 'latin1');
 const sharedOrProgram = [2, 3];
 
@@ -24,7 +25,9 @@ export async function relocateElfs(tree: PackageTree, placeholder: string | unde
   const copies = elfs.map((_, at) => path.join(workDir, String(at)));
   await mkdir(workDir, { recursive: true });
   await Promise.all(elfs.map(([, entry], at) => writeFile(copies[at] ?? '', entry.data)));
-  const old = (await runCommand({ program: 'patchelf', args: ['--print-rpath', ...copies] })).stdout.toString();
+  const old = (
+    await runCommand({ program: 'patchelf', args: ['--print-rpath', ...copies], failureHint })
+  ).stdout.toString();
   const oldPaths = readOldRpaths(old, copies);
   const byRpath = Map.groupBy(
     elfs.map(([file, entry], at) => ({ file, entry, copy: copies[at] ?? '', old: oldPaths[at] ?? '' })),
@@ -33,7 +36,7 @@ export async function relocateElfs(tree: PackageTree, placeholder: string | unde
   for (const [rpath, members] of byRpath) {
     // DT_RPATH, as conda-build sets it: LD_LIBRARY_PATH of a loaded module must not win over the prefix.
     const args = ['--force-rpath', '--set-rpath', rpath, ...members.map(({ copy }) => copy)];
-    await runCommand({ program: 'patchelf', args });
+    await runCommand({ program: 'patchelf', args, failureHint });
     for (const { file, entry, copy } of members) {
       const data = await readFile(copy);
       tree.set(file, { ...entry, data, ...(placeholder === undefined ? {} : { replace: 'binary' as const }) });
