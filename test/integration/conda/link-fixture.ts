@@ -1,11 +1,11 @@
 // Real archives in a temp directory, installed by our own linker.
-import { mkdtemp, readdir, readFile, lstat, readlink, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, lstat, readlink, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { installArchives } from '../../../src/conda/install-archives.ts';
 import type { InstalledPrefix, InstallRequest, RunInside } from '../../../src/conda/installer.ts';
 import type { LockedPackage } from '../../../src/conda/lock.ts';
-import { digestFile } from '../../../src/system/files.ts';
+import { digestFile, walkTree } from '../../../src/system/files.ts';
 import type { WorkEvent } from '../../../src/system/events.ts';
 import {
   packageTimestamp,
@@ -112,7 +112,8 @@ export class LinkFixture {
 /** Everything below a directory: kind, mode, time, and contents or target, by path. */
 export async function readTree(root: string): Promise<Record<string, string>> {
   const tree: Record<string, string> = {};
-  for (const relative of (await readdir(root, { recursive: true })).sort()) {
+  // Not readdir's own `recursive`: that one follows links.
+  for await (const { path: relative } of walkTree(root)) {
     const file = path.join(root, relative);
     const at = await lstat(file);
     const what = at.isDirectory() ? 'directory' : at.isSymbolicLink() ? await readlink(file) : await digestFile(file);
