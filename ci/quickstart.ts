@@ -4,6 +4,8 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { execa } from 'execa';
 import { isMap, parseDocument } from 'yaml';
+import { readSiteConfig } from '../src/config/read-config.ts';
+import { Layout } from '../src/site/layout.ts';
 import { ensureTestChannel } from '../test/channel/make-channel.ts';
 import { makeHome, runAsOrdinaryUser } from './ordinary-user.ts';
 
@@ -28,16 +30,15 @@ async function checkReachable(dir: string): Promise<void> {
   }
 }
 
-/** @returns the channel alias when conda-forge can be reached from here */
-async function findCondaForge(alias: string): Promise<string | undefined> {
+async function answersCondaForge(alias: string): Promise<boolean> {
   try {
     const answer = await fetch(`${alias}/conda-forge/noarch/repodata.json.zst`, {
       method: 'HEAD',
       signal: AbortSignal.timeout(10_000),
     });
-    return answer.ok ? alias : undefined;
+    return answer.ok;
   } catch {
-    return undefined; // no answer is the answer
+    return false; // no answer is the answer
   }
 }
 
@@ -60,23 +61,6 @@ async function writeConfigFor(channel: string): Promise<string> {
   return file;
 }
 
-async function readConfig(file: string): Promise<{ alias: string; modules: string; scripts: string; family: string }> {
-  const { stdout } = await execa(process.execPath, [condense, '--config', file, '--json', 'config', 'show']);
-  const { values } = JSON.parse(stdout) as { values: { key: string; value: unknown }[] };
-  const text = (key: string): string => {
-    const value = values.find((entry) => entry.key === key)?.value;
-    if (typeof value !== 'string') throw new Error(`the configuration has no ${key}`);
-    return value;
-  };
-  const prefix = text('prefix');
-  return {
-    alias: text('channels.alias'),
-    modules: path.join(prefix, text('modules_dir')),
-    scripts: path.join(prefix, text('scripts_dir')),
-    family: text('module_family'),
-  };
-}
-
 interface Trial {
   readonly title: string;
   /** What a user would type. */
@@ -84,18 +68,17 @@ interface Trial {
   readonly command: readonly string[];
 }
 
-async function planTrials(file: string, home: string): Promise<Trial[]> {
-  const { modules, scripts, family } = await readConfig(file);
+async function planTrials(layout: Layout, home: string): Promise<Trial[]> {
   const python =
     'import sys, xarray, netCDF4, matplotlib, scipy; print("xarray", xarray.__version__, "in", sys.prefix)';
   const script = path.join(home, 'climate.py');
-  await writeFile(script, `#!${scripts}/${name}.d/bin/python3\n${python}\n`);
+  await writeFile(script, `#!${layout.publicFarm(name)}/python3\n${python}\n`);
   await chmod(script, 0o755);
-  const load = `module use ${modules}\nmodule load ${family}/${name}\npython3 -c '${python}'`;
-  const launcher = `${scripts}/${name}.d/launcher`;
+  const load = `module use ${layout.publicModuleRoot}\nmodule load ${layout.moduleFamily}/${name}\npython3 -c '${python}'`;
+  const launcher = layout.publicLauncher(name);
   return [
     { title: 'load the module', text: load, command: ['bash', '-c', `. /etc/profile.d/modules.sh\nset -e\n${load}`] },
-    { title: 'a script with our shebang', text: `#!${scripts}/${name}.d/bin/python3`, command: [script] },
+    { title: 'a script with our shebang', text: `#!${layout.publicFarm(name)}/python3`, command: [script] },
     {
       title: 'a shell inside',
       text: launcher,
@@ -107,8 +90,8 @@ async function planTrials(file: string, home: string): Promise<Trial[]> {
 async function main(): Promise<void> {
   await checkReachable(root);
   let config = path.join(root, 'install_config.yaml');
-  const { alias } = await readConfig(config);
-  if ((await findCondaForge(alias)) === undefined) {
+  const { channels } = await readSiteConfig(config);
+  if (!(await answersCondaForge(channels.alias))) {
     say('conda-forge does not answer from here: using the test channel, made from the packages of this distribution');
     const { dir } = await ensureTestChannel();
     config = await writeConfigFor(pathToFileURL(dir).href);
@@ -119,7 +102,7 @@ async function main(): Promise<void> {
 
   const home = await makeHome();
   try {
-    for (const trial of await planTrials(config, home)) {
+    for (const trial of await planTrials(new Layout(await readSiteConfig(config), root), home)) {
       const result = await runAsOrdinaryUser(home, trial.command);
       if (result.exitCode !== 0) {
         throw new QuickstartError(

@@ -2,7 +2,7 @@
 import type { SquashfsProfile } from '../config/site-config.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
-import { chmod, digestFile, lstat, removeTree, syncPath, utimes, walkTree } from '../system/files.ts';
+import { chmod, digestFile, lstat, removeTree, syncPath, lutimes, walkTree } from '../system/files.ts';
 import { runCommand, type Command } from '../system/run-command.ts';
 import path from 'node:path';
 
@@ -57,7 +57,7 @@ export async function writeImage(
   signal?: AbortSignal,
 ): Promise<PackedImage> {
   await removeTree(image);
-  const inodes = await writeDirectoryTimes(root);
+  const inodes = await writeTimes(root);
   await runCommand({ ...planPack(root, image, profile), signal });
   await chmod(image, 0o644);
   const listed = await readInodeCount(image, signal);
@@ -73,15 +73,19 @@ export async function writeImage(
   return { file: image, sha256: await digestFile(image), sizeBytes: (await lstat(image)).size, inodes };
 }
 
-/** Directories get their times from whoever made them last; a fixed one keeps the image reproducible. Returns the inodes. */
-async function writeDirectoryTimes(root: string): Promise<number> {
+/**
+ * Directories and links get their times from whoever made them last, and nothing depends on them: a fixed one keeps the
+ * image reproducible.
+ * @returns the inodes of the tree
+ */
+async function writeTimes(root: string): Promise<number> {
   let inodes = 1;
-  const directories: string[] = [root];
+  const timeless: string[] = [root];
   for await (const entry of walkTree(root)) {
     inodes++;
-    if (entry.kind === 'directory') directories.push(path.join(root, entry.path));
+    if (entry.kind !== 'file') timeless.push(path.join(root, entry.path));
   }
-  for (const directory of directories) await utimes(directory, 0, 0);
+  for (const file of timeless) await lutimes(file, 0, 0);
   return inodes;
 }
 

@@ -194,7 +194,7 @@ async function build(
     const activation = await timed('activate', () =>
       captureActivation(staging.prefix, plan.condaPrefix, plan.fullName, runInside),
     );
-    for (const text of [...staged.notes, ...activation.warnings]) report({ type: 'warning', text });
+    for (const text of activation.warnings) report({ type: 'warning', text });
     const image = await timed('pack', () => writeImage(staging.root, staging.image, config.squashfs, signal));
     return await timed('release', async () =>
       writeRelease(layout, {

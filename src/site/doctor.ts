@@ -49,6 +49,7 @@ const PROGRAMS: readonly ProgramCheck[] = [
     required: true,
     version: { args: ['--version'], pattern: /version (\d+)\.(\d+)/, atLeast: [4, 4] },
   },
+  { program: 'newuidmap', why: 'lets users of /etc/subuid build the base', package: 'uidmap', required: false },
   { program: 'squashfuse', why: 'mounts images for users', package: 'squashfuse', required: false },
   {
     program: 'fuse-overlayfs',

@@ -86,6 +86,10 @@ export class Layout {
     return path.join(this.publicScripts, `${name}.d`, 'bin');
   }
 
+  /** `<prefix>/apps/conda_scripts/analysis3.d/launcher` */
+  publicLauncher(name: string): string {
+    return path.join(this.publicScripts, `${name}.d`, 'launcher');
+  }
   get moduleFamily(): string {
     return this.#config.moduleFamily;
   }

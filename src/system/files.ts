@@ -25,7 +25,7 @@ export const {
   stat,
   statfs,
   symlink,
-  utimes,
+  lutimes,
   chown,
   lchown,
 } = fs;
@@ -134,11 +134,16 @@ export async function appendLine(file: string, line: string): Promise<void> {
   }
 }
 
-/** Points a link at `target` by one rename(2): it is never missing. Refuses to replace what is not a link. */
+/**
+ * Points a link at `target` by one rename(2): it is never missing. Refuses to replace what is not a link.
+ * The name it is made under is always the same, so that nothing is left for good where a process was killed: call it
+ * with a lock held.
+ */
 export async function replaceLink(link: string, target: string): Promise<void> {
   const there = await lstatIfThere(link);
   if (there && !there.isSymbolicLink()) throw new Error(`${link} is not a symbolic link`);
-  const aside = asideName(link);
+  const aside = path.join(path.dirname(link), `.${path.basename(link)}.tmp`);
+  await fs.rm(aside, { force: true });
   await fs.symlink(target, aside);
   try {
     await fs.rename(aside, link);

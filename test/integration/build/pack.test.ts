@@ -1,0 +1,52 @@
+import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { execa } from 'execa';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { writeImage } from '../../../src/build/pack.ts';
+
+const profile = { compression: 'zstd', level: 3, blockSizeBytes: 131072 } as const;
+let dir: string;
+beforeEach(async () => {
+  dir = await mkdtemp(path.join(os.tmpdir(), 'condense-pack-'));
+});
+afterEach(async () => {
+  await rm(dir, { recursive: true, force: true });
+});
+
+async function makeTree(name: string): Promise<string> {
+  const root = path.join(dir, name);
+  await mkdir(path.join(root, 'opt/conda/a-1/bin'), { recursive: true });
+  await writeFile(path.join(root, 'opt/conda/a-1/bin/run'), 'x'.repeat(200_000), { mode: 0o755 });
+  await utimes(path.join(root, 'opt/conda/a-1/bin/run'), 1000, 1000);
+  await symlink('run', path.join(root, 'opt/conda/a-1/bin/walk'));
+  return root;
+}
+
+it('gives the same bytes for the same tree, whenever its directories were made', async () => {
+  const first = await writeImage(await makeTree('one'), path.join(dir, 'one.sqsh'), profile);
+  await new Promise((resolve) => setTimeout(resolve, 1100)); // squashfs counts whole seconds
+  const second = await writeImage(await makeTree('two'), path.join(dir, 'two.sqsh'), profile);
+
+  expect(second.sha256).toBe(first.sha256);
+  expect(first.inodes).toBe(7);
+});
+
+it('keeps the time of every file', async () => {
+  const { file } = await writeImage(await makeTree('one'), path.join(dir, 'one.sqsh'), profile);
+
+  const { stdout } = await execa('unsquashfs', ['-lln', '-UTC', file]);
+  expect(stdout).toMatch(/0\/0 +200000 1970-01-01 00:16 squashfs-root\/opt\/conda\/a-1\/bin\/run/);
+});
+
+it('replaces what a killed build left at the place of the image', async () => {
+  await writeFile(path.join(dir, 'one.sqsh'), 'half');
+
+  await writeImage(await makeTree('one'), path.join(dir, 'one.sqsh'), profile);
+
+  await execa('unsquashfs', ['-s', path.join(dir, 'one.sqsh')]);
+});
+
+it('fails with what mksquashfs said when there is nothing to pack', async () => {
+  await expect(writeImage(path.join(dir, 'missing'), path.join(dir, 'one.sqsh'), profile)).rejects.toThrow();
+});

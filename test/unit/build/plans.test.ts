@@ -1,0 +1,153 @@
+import { readFile } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { planBase } from '../../../src/build/base.ts';
+import { describeBuildPlan, planBuild, planEnvironment } from '../../../src/build/build-plan.ts';
+import { planContainerCommand } from '../../../src/build/container.ts';
+import { planPack } from '../../../src/build/pack.ts';
+import type { EnvironmentSpec } from '../../../src/config/environment-spec.ts';
+import type { EnvironmentOptions } from '../../../src/config/site-config.ts';
+import { planMode } from '../../../src/site/permissions.ts';
+import { makeConfig, makeLayout } from '../make-layout.ts';
+
+const layout = makeLayout('/site');
+const environment: EnvironmentOptions = {
+  name: 'a',
+  version: '1',
+  specFile: '/e/environment.yml',
+  gateImports: ['numpy'],
+  outsideCommands: [],
+};
+const spec: EnvironmentSpec = {
+  file: '/e/environment.yml',
+  channels: [],
+  dependencies: [{ text: 'numpy', at: '/e/environment.yml:3:5' }],
+  pip: [],
+  variables: {},
+  notes: [],
+};
+
+describe('planBuild', () => {
+  it('takes the channels of the site when the spec names none', () => {
+    expect(planBuild(makeConfig('/site'), layout, environment, spec, 'linux-64')).toMatchObject({
+      fullName: 'a-1',
+      channels: ['conda-forge'],
+      condaPrefix: '/opt/conda/a-1',
+    });
+  });
+
+  it('refuses a pip section at its line, as it would be left out in silence', () => {
+    const withPip = { ...spec, pip: [{ text: 'requests', at: '/e/environment.yml:5:9' }] };
+
+    expect(() => planBuild(makeConfig('/site'), layout, environment, withPip, 'linux-64')).toThrow(
+      /environment.yml:5:9/,
+    );
+  });
+
+  it('names the environments that there are when asked for another', () => {
+    const config = makeConfig('/site', { environments: new Map([['a', environment]]) });
+
+    expect(planEnvironment(config, 'a')).toBe(environment);
+    expect(() => planEnvironment(config, 'b')).toThrow('there is no environment "b"; there are: a');
+  });
+
+  it('describes every place that would be written to', () => {
+    const plan = planBuild(makeConfig('/site'), layout, environment, spec, 'linux-64');
+
+    expect(describeBuildPlan(plan, layout).join('\n')).toContain('/site/apps/condense/releases/a-1/<id>');
+  });
+});
+
+describe('planBase', () => {
+  const host = {
+    binds: { run: ['/etc', '/var/run/munge'], build: ['/opt/site tools'] },
+    rootLinks: [{ path: 'bin', target: 'usr/bin' }],
+    runtimeVersion: '1',
+  };
+  const template = readFile(new URL('../../../container/base.def.hbs', import.meta.url), 'utf8');
+
+  it('makes the mount points and the links, quoted for the shell', async () => {
+    const { definition } = planBase(layout, await template, { ...host, binds: { run: [`/it's`], build: [] } });
+
+    expect(definition).toContain(`    mkdir -p 'it'\\''s'\n`);
+    expect(definition).toContain(`    ln -s 'usr/bin' 'bin'\n`);
+  });
+
+  it('has another name when its inputs change, and the same when they do not', async () => {
+    const text = await template;
+    const plan = planBase(layout, text, host);
+
+    expect(planBase(layout, text, { ...host }).file).toBe(plan.file);
+    expect(planBase(layout, text, { ...host, runtimeVersion: '2' }).file).not.toBe(plan.file);
+    expect(planBase(layout, text, { ...host, rootLinks: [] }).file).not.toBe(plan.file);
+  });
+});
+
+describe('planContainerCommand', () => {
+  const container = {
+    runtime: '/usr/bin/apptainer',
+    base: '/b.sif',
+    binds: ['/etc', '/usr'],
+    prefixOnDisk: '/tmp/s',
+    prefixInside: '/opt/conda/a-1',
+  };
+
+  it('gives the program exactly its own environment, and the staging prefix at the final path', () => {
+    const command = planContainerCommand(container, {
+      program: '/bin/true',
+      args: ['a b'],
+      env: { A: '$x', PATH: '/bin' },
+    });
+
+    expect(command.program).toBe('/usr/bin/apptainer');
+    expect(command.args).toEqual([
+      '--silent',
+      'exec',
+      '--cleanenv',
+      '--contain',
+      '--bind',
+      '/etc,/usr,/tmp/s:/opt/conda/a-1',
+      '--pwd',
+      '/',
+      '/b.sif',
+      '/usr/bin/env',
+      '-i',
+      'A=$x',
+      'PATH=/bin',
+      '/bin/true',
+      'a b',
+    ]);
+    expect(command.env).toBeUndefined();
+  });
+});
+
+describe('planPack', () => {
+  const profile = { compression: 'zstd', level: 3, blockSizeBytes: 131072 } as const;
+
+  it('never passes one time for all files, as bytecode is valid only with its own', () => {
+    const { args } = planPack('/r', '/i', profile);
+
+    expect(args).not.toContain('-all-time');
+    expect(args).toContain('-mkfs-time');
+  });
+
+  it.each([
+    [profile, '-comp zstd -Xcompression-level 3'],
+    [{ ...profile, compression: 'lz4' } as const, '-comp lz4'],
+    [{ ...profile, compression: 'none' } as const, '-noI -noId -noD -noF -noX'],
+    [{ ...profile, processors: 2, memoryMiB: 512 }, '-processors 2 -mem 512M'],
+  ])('%j gives %s', (given, expected) => {
+    expect(planPack('/r', '/i', given).args.join(' ')).toContain(expected);
+  });
+});
+
+describe('planMode', () => {
+  it.each([
+    [{}, 'file', false, 0o444],
+    [{}, 'file', true, 0o555],
+    [{}, 'directory', true, 0o755],
+    [{ usersGroup: 100 }, 'file', true, 0o550],
+    [{ usersGroup: 100 }, 'directory', true, 0o750],
+  ] as const)('%j %s executable=%s is %i', (policy, kind, executable, mode) => {
+    expect(planMode(policy, kind, executable)).toBe(mode);
+  });
+});
