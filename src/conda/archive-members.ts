@@ -23,16 +23,16 @@ export interface FileMember extends MemberCommon {
   readonly mode: number;
   readonly sizeBytes: number;
 }
-export interface LinkMember extends MemberCommon {
+interface LinkMember extends MemberCommon {
   readonly kind: 'link';
   readonly target: string;
 }
-export interface HardLinkMember extends MemberCommon {
+interface HardLinkMember extends MemberCommon {
   readonly kind: 'hardlink';
   /** The path of a file that came earlier in the same archive. */
   readonly target: string;
 }
-export interface DirectoryMember extends MemberCommon {
+interface DirectoryMember extends MemberCommon {
   readonly kind: 'directory';
 }
 export type Member = FileMember | LinkMember | HardLinkMember | DirectoryMember;

@@ -20,7 +20,7 @@ export interface UnpackedPackage {
   readonly dir: string;
 }
 
-export type LinkSource =
+type LinkSource =
   | { readonly kind: 'file'; readonly entry: ManifestEntry; readonly mode: number }
   | { readonly kind: 'link'; readonly entry: ManifestEntry; readonly target: string }
   | { readonly kind: 'generated'; readonly text: string; readonly mode: number };

@@ -33,7 +33,7 @@ const pathsSchema = z.object({
   ),
 });
 
-export type IndexJson = z.infer<typeof indexSchema>;
+type IndexJson = z.infer<typeof indexSchema>;
 
 /** One thing that the package brings. */
 export interface ManifestEntry {

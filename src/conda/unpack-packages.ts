@@ -101,7 +101,7 @@ async function unpackPackage(
 }
 
 /** What is wrong with the members, in the manifest's words (conda: LinkPathAction.verify). */
-export function compareWithManifest(
+function compareWithManifest(
   entries: readonly ManifestEntry[],
   members: ReadonlyMap<string, UnpackedMember>,
 ): string[] {

@@ -21,7 +21,7 @@ export type PackageToMake = Omit<CondaPackage, 'dir' | 'index' | 'format'> & {
 };
 
 /** For packages of which nothing has to run. */
-export const runNothing: RunInside = ({ program }) => Promise.reject(new Error(`${program} must not run`));
+const runNothing: RunInside = ({ program }) => Promise.reject(new Error(`${program} must not run`));
 
 export class LinkFixture {
   readonly dir: string;
