@@ -20,7 +20,12 @@ export type RunProgram = (command: {
 }) => Promise<CommandResult>;
 
 /** What the activate.d scripts may take for granted. */
-const CLEAN: Readonly<Record<string, string>> = { HOME: '/', PATH: '/usr/bin:/bin', LC_ALL: 'C.UTF-8' };
+const CLEAN: Readonly<Record<string, string>> = {
+  HOME: '/',
+  PATH: '/usr/bin:/bin',
+  LC_ALL: 'C.UTF-8',
+  PYTHONDONTWRITEBYTECODE: '1',
+};
 
 /** Sources the scripts in conda's order, their output out of the way, and prints the environment NUL-separated. */
 const SCRIPT = `

@@ -11,9 +11,9 @@ import {
   makeSharedDir,
   pathExists,
   readLinkIfThere,
-  readText,
   rename,
   removeTree,
+  removeUnfinished,
   syncPath,
   writeNewFile,
 } from '../system/files.ts';
@@ -65,19 +65,16 @@ export async function readRootLinks(): Promise<RootLink[]> {
   return links;
 }
 
-export async function readBaseTemplate(layout: Layout): Promise<string> {
-  return await readText(layout.baseDefinitionTemplate);
-}
-
 /**
- * Builds the base with the real runtime, unless that very base is there.
+ * Builds the base with the real runtime, unless that very base is there. Call it with the store lock held: what a
+ * killed build left is cleared away.
  * @returns whether it was built
  */
 export async function writeBase(plan: BasePlan, runtime: ContainerRuntime, signal?: AbortSignal): Promise<boolean> {
   if (await pathExists(plan.file)) return false;
   await makeSharedDir(path.dirname(plan.file));
-  const scratch = `${plan.file}.${process.pid}.tmp`;
-  await removeTree(scratch);
+  await removeUnfinished(path.dirname(plan.file));
+  const scratch = `${plan.file}.tmp`;
   await makeDir(scratch);
   try {
     const definition = path.join(scratch, 'base.def');

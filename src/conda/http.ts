@@ -11,7 +11,7 @@ export interface Request {
 }
 
 /** What `use` throws when the answer was not whole, and asking again may bring the whole. */
-export class IncompleteAnswer extends Error {
+class IncompleteAnswer extends Error {
   override readonly name = 'IncompleteAnswer';
 }
 

@@ -5,7 +5,7 @@ import { parseDependencyName } from './match-spec.ts';
 import { parsePackageFile, SHA256, type PackageFile } from './package-file.ts';
 
 /** What a solver reads of a record; everything in it has been checked. */
-export interface SolverRecord {
+interface SolverRecord {
   readonly name: string;
   readonly version: string;
   readonly build: string;
@@ -28,7 +28,7 @@ export interface IndexedSubdir {
   readonly index: RepodataIndex;
 }
 
-export interface SelectedRecord {
+interface SelectedRecord {
   readonly record: SolverRecord;
   readonly file: string;
   readonly from: IndexedSubdir;

@@ -12,7 +12,7 @@ import type { SolveAnswer, SolvedFile, SolveTask } from './solve-worker.ts';
 import { describeConflict, describeUnknownNames } from './solve-problem.ts';
 import { parseVirtualPackages } from './virtual-packages.ts';
 
-export interface SolveInputs {
+interface SolveInputs {
   readonly specs: readonly SpecLine[];
   /** Names, URLs or absolute paths, highest priority first. */
   readonly channels: readonly string[];
@@ -32,7 +32,7 @@ export interface SolveRequest extends SolveInputs {
 }
 
 /** The digest that a lock of these inputs has: another one means that the lock is stale. Asks nobody. */
-export function digestSolveInputs(inputs: SolveInputs): string {
+function digestSolveInputs(inputs: SolveInputs): string {
   return digestInputs({
     specs: inputs.specs.map(({ text }) => redactUrls(text)),
     channels: parseChannels(inputs.channels, inputs.channelAlias).map(({ publicUrl }) => publicUrl),

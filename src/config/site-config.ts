@@ -43,7 +43,7 @@ export interface SquashfsProfile {
   readonly memoryMiB?: number | undefined;
 }
 
-export interface ChannelPolicy {
+interface ChannelPolicy {
   /** Used by a spec that names none. */
   readonly defaults: readonly string[];
   /** Where a bare channel name such as `conda-forge` is found (conda's `channel_alias`). */

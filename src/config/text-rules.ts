@@ -1,7 +1,7 @@
 // What single texts of a configuration may be: names, paths, channels. Each rule says what is wrong, or nothing.
 import path from 'node:path';
 
-export interface Complaint {
+interface Complaint {
   /** Follows the key: "must be ...". */
   readonly message: string;
   readonly hint?: string | undefined;

@@ -1,6 +1,6 @@
 // What activating an environment changes, as typed data. Modules are rendered from it; nothing is dumped as text.
 
-export type ActivationChange =
+type ActivationChange =
   | { readonly kind: 'set'; readonly name: string; readonly value: string }
   /** Directories that go in front of a list variable, in their final order. */
   | { readonly kind: 'prepend'; readonly name: string; readonly entries: readonly string[] }

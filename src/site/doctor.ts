@@ -2,6 +2,7 @@
 import path from 'node:path';
 import type { SiteConfig } from '../config/site-config.ts';
 import { AppError } from '../system/app-error.ts';
+import { EXIT } from '../system/exit-codes.ts';
 import { canWrite, lstatIfThere, readText, stat, statfs } from '../system/files.ts';
 import { findProgram } from '../system/find-program.ts';
 import { runCommand } from '../system/run-command.ts';
@@ -80,6 +81,23 @@ export async function probeSite(config: SiteConfig): Promise<Finding[]> {
   return findings.filter((finding) => finding !== undefined);
 }
 
+/**
+ * What a build would only find missing after minutes of work.
+ * @throws AppError TOOL_MISSING (exit 4), each program a problem of its own
+ */
+export async function checkPrograms(): Promise<void> {
+  const problems = [];
+  for (const check of PROGRAMS.filter(({ required }) => required)) {
+    if ((await findProgram(check.program)) !== undefined) continue;
+    problems.push({
+      code: 'TOOL_MISSING',
+      message: `${check.program} is not on PATH; it ${check.why}`,
+      hint: `apt-get install ${check.package}`,
+    });
+  }
+  if (problems.length > 0) throw new AppError(EXIT.siteNotReady, problems);
+}
+
 async function probeRuntime(config: SiteConfig): Promise<Finding> {
   try {
     const runtime = await readRuntime(config);
@@ -110,7 +128,7 @@ async function probeProgram(check: ProgramCheck): Promise<Finding> {
 }
 
 /** Negative, zero or positive; missing parts count as lower. */
-export function compareVersions(a: readonly number[], b: readonly number[]): number {
+function compareVersions(a: readonly number[], b: readonly number[]): number {
   for (let i = 0; i < Math.max(a.length, b.length); i++) {
     const difference = (a[i] ?? -1) - (b[i] ?? -1);
     if (difference !== 0) return difference;

@@ -12,23 +12,7 @@ export const readText = (file: string): Promise<string> => fs.readFile(file, 'ut
 export const makeDir = (dir: string): Promise<void> => fse.ensureDir(dir);
 export const removeTree = (dir: string): Promise<void> => fse.remove(dir);
 export const pathExists = (file: string): Promise<boolean> => fse.pathExists(file);
-export const {
-  chmod,
-  link,
-  lstat,
-  mkdtemp,
-  readdir,
-  readlink,
-  realpath,
-  rename,
-  rmdir,
-  stat,
-  statfs,
-  symlink,
-  lutimes,
-  chown,
-  lchown,
-} = fs;
+export const { chmod, link, lstat, mkdtemp, readdir, rename, stat, statfs, symlink, lutimes, lchown } = fs;
 
 /**
  * Makes a directory of this account's own, below a place such as /tmp where anybody may make one first.
@@ -88,6 +72,11 @@ export async function readLinkIfThere(file: string): Promise<string | undefined>
 export async function writeNewFile(file: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
   await fs.writeFile(file, data, { flag: 'wx', mode });
   await fs.chmod(file, mode);
+}
+
+/** Removes what is called `*.tmp` in a directory: call it with the lock held under which such names are made. */
+export async function removeUnfinished(dir: string): Promise<void> {
+  for (const name of await fs.readdir(dir)) if (name.endsWith('.tmp')) await fse.remove(path.join(dir, name));
 }
 
 /** Flushes a file's or a directory's own data to disk (fsync(2)). */

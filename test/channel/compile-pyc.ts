@@ -19,7 +19,7 @@ export async function compilePyc(tree: PackageTree, workDir: string): Promise<vo
     await utimes(copy, entryTime, entryTime);
   }
   await runCommand({
-    program: 'python3.11',
+    program: '/usr/bin/python3.11', // the one that the packages are of, not one that a person put before it on PATH
     args: ['-m', 'compileall', '-q', '-s', workDir, '-p', '/', path.join(workDir, 'lib')],
     // The order of sets in compiled code follows the hash seed.
     env: { ...minimalEnvironment(), PYTHONHASHSEED: '0' },

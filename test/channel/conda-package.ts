@@ -61,7 +61,7 @@ const zipMember = () => ({
 });
 
 /** @returns `name-version-build`, the stem of the file name and of the members of a .conda */
-export function packageStem(index: PackageIndex): string {
+function packageStem(index: PackageIndex): string {
   return `${index.name}-${index.version}-${index.build}`;
 }
 

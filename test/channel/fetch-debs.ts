@@ -12,7 +12,7 @@ export async function readAvailable(): Promise<Map<string, DebianPackage>> {
 }
 
 /** `/…/openssh-client_1%3a9.2p1-2+deb12u10_amd64.deb`, as apt-get names what it downloads */
-export function debFile(debsDir: string, deb: DebianPackage): string {
+function debFile(debsDir: string, deb: DebianPackage): string {
   return path.join(debsDir, `${deb.name}_${deb.version.replaceAll(':', '%3a')}_${deb.architecture}.deb`);
 }
 

@@ -91,7 +91,9 @@ async function makeChannel(making: Making): Promise<void> {
   if (failures.length > 0) throw new AggregateError(failures, failures.map(errorMessage).join('\n'));
   const records = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const channel = path.join(work, 'channel');
-  await writeRepodata(channel, [...records, await writePythonAbi(channel)]);
+  const matplotlib = records.find((record) => record.index.name === 'matplotlib-base');
+  if (!matplotlib) throw new Error('the channel lacks matplotlib-base');
+  await writeRepodata(channel, [...records, await writePythonAbi(channel), await writeMatplotlib(channel, matplotlib)]);
   await writeFile(path.join(channel, 'resolved.json'), `${JSON.stringify(resolved, null, 1)}\n`);
 }
 
@@ -133,6 +135,25 @@ function writePythonAbi(dir: string): Promise<PackageRecord> {
       noarch: 'generic',
       depends: [],
       constrains: ['python 3.11.* *_cpython'],
+      timestamp: packageTimestamp,
+    },
+    files: [],
+  });
+}
+
+/** conda-forge's `matplotlib` is empty too: it brings matplotlib-base, there with a window toolkit. */
+function writeMatplotlib(dir: string, base: PackageRecord): Promise<PackageRecord> {
+  const { version } = base.index;
+  return writeCondaPackage({
+    dir,
+    format: 'tar.bz2',
+    index: {
+      name: 'matplotlib',
+      version,
+      build: 'py311h0_0',
+      build_number: 0,
+      subdir: 'linux-64',
+      depends: [`matplotlib-base >=${version},<${version}.post1`],
       timestamp: packageTimestamp,
     },
     files: [],
