@@ -10,7 +10,7 @@ await rm(dist, { recursive: true, force: true }); // chunks are named by their c
 await mkdir(dist, { recursive: true });
 await build({
   absWorkingDir: root,
-  entryPoints: { condense: 'src/cli/main.ts', 'solve-worker': 'src/conda/solve-worker.ts' },
+  entryPoints: { condense: 'src/cli/condense.ts', 'solve-worker': 'src/conda/solve-worker.ts' },
   outdir: dist,
   outExtension: { '.js': '.mjs' },
   bundle: true,
