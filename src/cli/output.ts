@@ -2,6 +2,7 @@
 import { AppError, type Problem } from '../system/app-error.ts';
 import type { Report, WorkEvent } from '../system/events.ts';
 import { EXIT, type ExitCode } from '../system/exit-codes.ts';
+import { describeSystemError } from '../system/system-error.ts';
 
 export interface OutputOptions {
   readonly json: boolean;
@@ -57,17 +58,15 @@ export class Output {
   /** @returns the exit code that belongs to what was thrown */
   error(error: unknown): ExitCode {
     this.#clearBar();
-    const known = error instanceof AppError;
-    const exit = known ? error.exit : EXIT.ourBug;
-    const problems: readonly Problem[] = known
-      ? error.problems
-      : [
-          {
-            code: 'INTERNAL',
-            message: describeBug(error),
-            hint: 'this is a bug of condense: run the command again with --debug and report what it prints',
-          },
-        ];
+    const known = error instanceof AppError ? error : describeSystemError(error);
+    const exit = known?.exit ?? EXIT.ourBug;
+    const problems: readonly Problem[] = known?.problems ?? [
+      {
+        code: 'INTERNAL',
+        message: describeBug(error),
+        hint: 'this is a bug of condense: run the command again with --debug and report what it prints',
+      },
+    ];
     if (this.#options.json) {
       this.#streams.stdout.write(`${JSON.stringify({ v: 1, type: 'error', exit, problems })}\n`);
     } else {
