@@ -114,13 +114,23 @@ function watchSignals(): void {
   }
 }
 
+/** commander has told people on stderr; machines read stdout. */
+function describeUsageError(error: CommanderError, options: Partial<GlobalOptions>): ExitCode {
+  if (error.exitCode === 0) return EXIT.done; // --help, --version
+  if (!options.json) return EXIT.usage;
+  const message = error.code === 'commander.help' ? 'no command was given' : error.message.replace(/^error: /, '');
+  return openOutput(options).error(
+    new AppError(EXIT.usage, { code: 'USAGE_INVALID', message, hint: 'condense --help' }),
+  );
+}
+
 async function main(argv: readonly string[]): Promise<void> {
   watchSignals();
   const program = buildProgram();
   try {
     await program.parseAsync([...argv]);
   } catch (error) {
-    if (error instanceof CommanderError) exit = error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    if (error instanceof CommanderError) exit = describeUsageError(error, program.opts());
     else exit = openOutput(program.opts()).error(interrupts.signal.aborted ? interrupts.signal.reason : error);
   }
   process.exitCode = exit;
