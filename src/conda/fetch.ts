@@ -159,7 +159,7 @@ function describeFailure(wanted: WantedPackage, file: string, error: unknown): P
     return {
       code: 'PACKAGE_HASH_MISMATCH',
       message: `${wanted.url} is not the package that was locked: ${error.message}`,
-      hint: 'do not install it; condense lock asks the channel what it has now',
+      hint: 'the file and the index of the channel disagree: run the command again when the channel is whole, or tell its maintainers',
     };
   }
   const { code, path: at } = error as NodeJS.ErrnoException;

@@ -33,7 +33,7 @@ export async function installArchives(
         code: 'DISK_FULL',
         at: request.prefixOnDisk,
         message: code === 'ENOSPC' ? 'no space left on the staging file system' : 'the staging quota is used up',
-        hint: `df -h ${request.prefixOnDisk}; choose a larger \`stagingDir\` in install_config.yaml`,
+        hint: `df -h ${request.prefixOnDisk}; choose a larger staging_dir in install_config.yaml`,
       },
       { cause: error },
     );
