@@ -1,7 +1,7 @@
 // Publishing: a generation is written beside the live one, then one rename of one link shows it.
 import path from 'node:path';
 import type { Layout } from '../site/layout.ts';
-import { AppError } from '../system/app-error.ts';
+import { AppError, errorMessage } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import {
   appendLine,
@@ -31,7 +31,8 @@ export interface JournalEntry {
 /**
  * Makes `face` what users see. Call it with the publish lock held.
  * @returns the number of the new generation
- * @throws AppError PUBLIC_PATH_TAKEN, RELEASE_INCOMPLETE; before the rename nothing that users see has changed
+ * @throws AppError PUBLIC_PATH_TAKEN, RELEASE_INCOMPLETE (exit 7): nothing that users see has changed;
+ *   JOURNAL_NOT_WRITTEN (exit 8): they see the new face
  */
 export async function publishFace(
   layout: Layout,
@@ -40,14 +41,32 @@ export async function publishFace(
   restores?: number,
 ): Promise<number> {
   await checkReleases(layout, face);
+  await checkPublicLinks(layout);
   await makeSharedDir(layout.generations);
-  const number = (await readHighestNumber(layout)) + 1;
+  const number = await clearNextNumber(layout);
   const plan = planGeneration(layout, { ...face, number, ...(restores === undefined ? {} : { restores }) });
   await writeGeneration(plan);
   await writePublicLinks(layout);
   await replaceLink(layout.current, path.relative(path.dirname(layout.current), plan.dir)); // the commit point
-  await appendLine(layout.journal, JSON.stringify({ time: new Date().toISOString(), generation: number, ...entry }));
+  await writeJournal(layout, JSON.stringify({ time: new Date().toISOString(), generation: number, ...entry }));
   return number;
+}
+
+async function writeJournal(layout: Layout, line: string): Promise<void> {
+  try {
+    await appendLine(layout.journal, line);
+  } catch (error) {
+    throw new AppError(
+      EXIT.followUpFailed,
+      {
+        code: 'JOURNAL_NOT_WRITTEN',
+        message: `users see the new generation, but the journal could not be written: ${errorMessage(error)}`,
+        at: layout.journal,
+        hint: `mend that, then add this line to it: ${line}`,
+      },
+      { cause: error },
+    );
+  }
 }
 
 /** A generation may only show releases that are whole and passed the gate. */
@@ -69,15 +88,25 @@ async function checkReleases(layout: Layout, face: PublicFace): Promise<void> {
   if (problems.length > 0) throw new AppError(EXIT.publishFailed, problems);
 }
 
-async function readHighestNumber(layout: Layout): Promise<number> {
-  const numbers = (await readdir(layout.generations)).filter((name) => /^[1-9]\d*$/.test(name)).map(Number);
-  return Math.max(0, (await readCurrentNumber(layout)) ?? 0, ...numbers);
+/**
+ * The number of the next generation, with what a killed publish left cleared away: numbers above the live one, which
+ * nobody ever saw, and half-written ones. Where `current` is gone nobody can tell, and every number stays.
+ */
+async function clearNextNumber(layout: Layout): Promise<number> {
+  const live = await readCurrentNumber(layout);
+  let highest = live ?? 0;
+  for (const name of await readdir(layout.generations)) {
+    const number = Number(/^([1-9]\d*)(\.tmp)?$/.exec(name)?.[1] ?? Number.NaN);
+    if (name.endsWith('.tmp') || (live !== undefined && number > live)) {
+      await removeTree(path.join(layout.generations, name));
+    } else if (number > highest) highest = number;
+  }
+  return highest + 1;
 }
 
 /** Written under a name that counts as no generation, then renamed: a number always means a complete one. */
 async function writeGeneration(plan: GenerationPlan): Promise<void> {
   const aside = `${plan.dir}.tmp`;
-  await removeTree(aside);
   const moved = (file: string): string => path.join(aside, path.relative(plan.dir, file));
   for (const directory of plan.directories) {
     await makeSharedDir(moved(directory));
@@ -92,12 +121,13 @@ async function writeGeneration(plan: GenerationPlan): Promise<void> {
   await syncPath(path.dirname(plan.dir));
 }
 
-/** `apps/conda_envs -> condense/current/envs` and its like, made once. Before the first publish they lead nowhere. */
-async function writePublicLinks(layout: Layout): Promise<void> {
+/** What is not ours is never replaced. */
+async function checkPublicLinks(layout: Layout): Promise<void> {
+  const problems = [];
   for (const link of layout.publicLinks) {
     const there = await lstatIfThere(link.path);
     if (there && !there.isSymbolicLink()) {
-      throw new AppError(EXIT.publishFailed, {
+      problems.push({
         code: 'PUBLIC_PATH_TAKEN',
         message: 'is in the way: condense puts a link there, and does not replace what is not its own',
         at: link.path,
@@ -105,6 +135,17 @@ async function writePublicLinks(layout: Layout): Promise<void> {
       });
     }
   }
+  if (problems.length > 0) throw new AppError(EXIT.publishFailed, problems);
+}
+
+/** Whether the public directories lead to what is live: not so where the configuration names others since, or one was removed. */
+export async function hasPublicLinks(layout: Layout): Promise<boolean> {
+  for (const link of layout.publicLinks) if ((await readLinkIfThere(link.path)) !== link.target) return false;
+  return true;
+}
+
+/** `apps/conda_envs -> condense/current/envs` and its like, made once. Before the first publish they lead nowhere. */
+async function writePublicLinks(layout: Layout): Promise<void> {
   for (const link of layout.publicLinks) {
     if ((await readLinkIfThere(link.path)) === link.target) continue;
     await makeSharedDir(path.dirname(link.path));

@@ -16,10 +16,14 @@ export async function readCurrentGeneration(layout: Layout): Promise<Generation 
   return number === undefined ? undefined : await readGeneration(layout, number);
 }
 
-/** Every complete generation, oldest first. */
+/** Every generation that users have seen, oldest first: a number above the live one is what a killed publish left. */
 export async function readGenerations(layout: Layout): Promise<Generation[]> {
   if (!(await pathExists(layout.generations))) return [];
-  const numbers = (await readdir(layout.generations)).filter((name) => /^[1-9]\d*$/.test(name)).map(Number);
+  const live = (await readCurrentNumber(layout)) ?? 0;
+  const numbers = (await readdir(layout.generations))
+    .filter((name) => /^[1-9]\d*$/.test(name))
+    .map(Number)
+    .filter((number) => number <= live);
   return await Promise.all(numbers.sort((a, b) => a - b).map((number) => readGeneration(layout, number)));
 }
 

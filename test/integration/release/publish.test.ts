@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { NOTHING_PUBLISHED, planPublish, type PublicFace } from '../../../src/release/generation.ts';
-import { publishFace } from '../../../src/release/publish.ts';
+import { hasPublicLinks, publishFace } from '../../../src/release/publish.ts';
 import { readCurrentGeneration, readGenerations } from '../../../src/release/site-state.ts';
 import type { Layout } from '../../../src/site/layout.ts';
 import { makeLayout } from '../../unit/make-layout.ts';
@@ -76,6 +76,7 @@ it('does not replace a directory that is not its own', async () => {
 
   await expect(publishFace(layout, withRelease(NOTHING_PUBLISHED, 'a-1', OLD), entry)).rejects.toThrow(/is in the way/);
   expect((await stat(theirs)).isDirectory()).toBe(true);
+  expect(await readGenerations(layout)).toEqual([]);
 });
 
 it('takes no half-written generation of a killed publish for a complete one', async () => {
@@ -85,6 +86,51 @@ it('takes no half-written generation of a killed publish for a complete one', as
 
   expect(await publishFace(layout, withRelease(NOTHING_PUBLISHED, 'a-1', OLD), entry)).toBe(1);
   expect((await readGenerations(layout)).map((generation) => generation.number)).toEqual([1]);
+});
+
+it('never shows, nor rolls back to, a generation that was killed before anybody saw it', async () => {
+  await makeRelease('a-1', OLD);
+  await makeRelease('a-1', NEW);
+  const first = withRelease(NOTHING_PUBLISHED, 'a-1', OLD);
+  await publishFace(layout, first, entry);
+  await mkdir(layout.generation(2).scripts, { recursive: true });
+  await symlink(layout.release('a-1', 'never').dir, path.join(layout.generation(2).scripts, 'a-1.d'));
+  expect((await readGenerations(layout)).map((generation) => generation.number)).toEqual([1]);
+
+  expect(await publishFace(layout, withRelease(first, 'a-1', NEW), entry)).toBe(2);
+  expect((await readGenerations(layout)).map((generation) => generation.versions.get('a-1'))).toEqual([OLD, NEW]);
+});
+
+it('reuses no number where nobody can tell what was live', async () => {
+  await makeRelease('a-1', OLD);
+  const face = withRelease(NOTHING_PUBLISHED, 'a-1', OLD);
+  await publishFace(layout, face, entry);
+  await rm(layout.current);
+
+  expect(await publishFace(layout, face, entry)).toBe(2);
+});
+
+it('says with exit 8 that users see the new face when only the journal could not be written', async () => {
+  await makeRelease('a-1', OLD);
+  await mkdir(layout.journal, { recursive: true });
+
+  const published = publishFace(layout, withRelease(NOTHING_PUBLISHED, 'a-1', OLD), entry);
+
+  await expect(published).rejects.toMatchObject({
+    exit: 8,
+    problems: [{ code: 'JOURNAL_NOT_WRITTEN', at: layout.journal }],
+  });
+  expect(await readFile(path.join(prefix, 'apps/conda_scripts/a.d/launcher'), 'utf8')).toBe(OLD);
+});
+
+it('knows when a public directory does not lead to what is live', async () => {
+  await makeRelease('a-1', OLD);
+  await publishFace(layout, withRelease(NOTHING_PUBLISHED, 'a-1', OLD), entry);
+  expect(await hasPublicLinks(layout)).toBe(true);
+
+  await rm(layout.publicEnvs);
+
+  expect(await hasPublicLinks(layout)).toBe(false);
 });
 
 it('can be entered and read by everybody whatever the umask', async () => {
