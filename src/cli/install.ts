@@ -5,8 +5,8 @@ import { buildRelease, type BuildOutcome } from '../build/pipeline.ts';
 import { readEnvironmentSpec } from '../config/read-config.ts';
 import { readManifest } from '../release/find-release.ts';
 import { compareFaces, NOTHING_PUBLISHED, planPublish } from '../release/generation.ts';
-import { publishFace } from '../release/publish.ts';
-import { withLock } from '../release/site-lock.ts';
+import { hasPublicLinks, publishFace } from '../release/publish.ts';
+import { PUBLISH_WAIT_MS, withLock } from '../release/site-lock.ts';
 import { readCurrentGeneration } from '../release/site-state.ts';
 import { describePlatform } from '../site/platform.ts';
 import { AppError } from '../system/app-error.ts';
@@ -97,8 +97,8 @@ async function build(session: Session, plan: BuildPlan): Promise<BuildOutcome> {
 }
 
 async function publish(session: Session, name: string, id: string): Promise<{ generation: number; changed: boolean }> {
-  const { config, layout, output } = session;
-  return await withLock(layout.lockFile('publish'), `publishing ${name}/${id}`, async () => {
+  const { config, layout, output, signal } = session;
+  const work = async (): Promise<{ generation: number; changed: boolean }> => {
     const manifest = await readManifest(layout, name, id).catch((error: unknown) => {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
       throw new AppError(EXIT.publishFailed, {
@@ -116,7 +116,8 @@ async function publish(session: Session, name: string, id: string): Promise<{ ge
       environment ?? { name: manifest.environment },
     );
     for (const text of warnings) output.report({ type: 'warning', text });
-    if (current && compareFaces(face, current)) return { generation: current.number, changed: false };
+    if (current && compareFaces(face, current) && (await hasPublicLinks(layout)))
+      return { generation: current.number, changed: false };
     const generation = await publishFace(layout, face, {
       action: 'publish',
       subject: `${name}/${id}`,
@@ -124,6 +125,10 @@ async function publish(session: Session, name: string, id: string): Promise<{ ge
       host: os.hostname(),
     });
     return { generation, changed: true };
+  };
+  return await withLock(layout.lockFile('publish'), `publishing ${name}/${id}`, work, {
+    waitMs: PUBLISH_WAIT_MS,
+    signal,
   });
 }
 

@@ -2,7 +2,7 @@
 import os from 'node:os';
 import { compareFaces, planRollback } from '../release/generation.ts';
 import { publishFace } from '../release/publish.ts';
-import { withLock } from '../release/site-lock.ts';
+import { PUBLISH_WAIT_MS, withLock } from '../release/site-lock.ts';
 import { readCurrentGeneration, readGenerations } from '../release/site-state.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
@@ -20,7 +20,7 @@ export async function runRollback(
   options: RollbackOptions,
 ): Promise<void> {
   const { layout, output } = session;
-  await withLock(layout.lockFile('publish'), 'rollback', async () => {
+  const work = async (): Promise<void> => {
     const current = await readCurrentGeneration(layout);
     const history = await readGenerations(layout);
     const plan =
@@ -65,7 +65,8 @@ export async function runRollback(
       `generation ${generation} shows what generation ${plan.restores} showed:`,
       ...changes,
     ]);
-  });
+  };
+  await withLock(layout.lockFile('publish'), 'rollback', work, { waitMs: PUBLISH_WAIT_MS, signal: session.signal });
 }
 
 function describeChanges(now: ReadonlyMap<string, string>, then: ReadonlyMap<string, string>): string[] {

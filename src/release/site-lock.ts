@@ -2,10 +2,12 @@
 import { randomBytes } from 'node:crypto';
 import os from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { link, makeDir, readText, rename, removeTree, writeNewFile } from '../system/files.ts';
+import { removeDayOldFiles } from '../system/streamed-files.ts';
 
 const LockOwner = z.object({
   user: z.string(),
@@ -18,12 +20,28 @@ const LockOwner = z.object({
 });
 export type LockOwner = z.infer<typeof LockOwner>;
 
+export interface LockOptions {
+  /** How long to wait for a lock that is held; 0, the default, refuses at once. */
+  readonly waitMs?: number | undefined;
+  /** Ends the waiting. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Publishing holds its lock for milliseconds: whoever meets it waits. */
+export const PUBLISH_WAIT_MS = 30_000;
+const POLL_MS = 50;
+
 /**
  * Runs `work` while holding the lock; releases it however the work ends.
  * @param file the lock, e.g. `<admin>/locks/analysis3-26.11.lock`
- * @throws AppError LOCK_HELD (exit 11), or what the work throws
+ * @throws AppError LOCK_HELD (exit 11), the signal's reason, or what the work throws
  */
-export async function withLock<T>(file: string, purpose: string, work: () => Promise<T>): Promise<T> {
+export async function withLock<T>(
+  file: string,
+  purpose: string,
+  work: () => Promise<T>,
+  options: LockOptions = {},
+): Promise<T> {
   await makeDir(path.dirname(file));
   const mine: LockOwner = {
     user: os.userInfo().username,
@@ -33,13 +51,31 @@ export async function withLock<T>(file: string, purpose: string, work: () => Pro
     purpose,
     since: new Date().toISOString(),
   };
-  await takeLock(file, JSON.stringify(mine));
+  await waitForLock(file, JSON.stringify(mine), options);
   try {
+    await removeDayOldFiles(path.dirname(file), isAbandonedLock);
     return await work();
   } finally {
     await removeTree(file);
   }
 }
+
+async function waitForLock(file: string, content: string, { waitMs = 0, signal }: LockOptions): Promise<void> {
+  const until = performance.now() + waitMs;
+  for (;;) {
+    signal?.throwIfAborted();
+    try {
+      await takeLock(file, content);
+      return;
+    } catch (error) {
+      if (!(error instanceof AppError) || performance.now() >= until) throw error;
+    }
+    await sleep(POLL_MS);
+  }
+}
+
+/** What a process leaves that is killed while it takes or clears a lock. */
+const isAbandonedLock = (name: string): boolean => /\.lock\.[0-9a-f]{12}(\.dead)?$/.test(name);
 
 async function takeLock(file: string, content: string): Promise<void> {
   const aside = `${file}.${randomBytes(6).toString('hex')}`;

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -102,6 +102,44 @@ it('is free again after the work has failed', async () => {
   await expect(withLock(lock, 'mine', () => Promise.reject(new Error('broken')))).rejects.toThrow('broken');
 
   expect(await withLock(lock, 'mine', () => Promise.resolve('done'))).toBe('done');
+});
+
+it('waits for a lock when told to, and gets it as soon as it is free', async () => {
+  const order: string[] = [];
+  let second: Promise<unknown> = Promise.resolve();
+  await withLock(lock, 'first', async () => {
+    second = withLock(lock, 'second', () => Promise.resolve(order.push('second')), { waitMs: 60_000 });
+    await expect(withLock(lock, 'third', () => Promise.resolve())).rejects.toMatchObject({ exit: 11 });
+    order.push('first');
+  });
+
+  await second;
+
+  expect(order).toEqual(['first', 'second']);
+});
+
+it('gives up waiting when the time is over, or when it is interrupted', async () => {
+  await withLock(lock, 'first', async () => {
+    const patient = withLock(lock, 'second', () => Promise.resolve(), { waitMs: 100 });
+    await expect(patient).rejects.toMatchObject({ exit: 11 });
+    const interrupts = new AbortController();
+    const third = withLock(lock, 'third', () => Promise.resolve(), { waitMs: 60_000, signal: interrupts.signal });
+    interrupts.abort(new Error('interrupted'));
+    await expect(third).rejects.toThrow('interrupted');
+  });
+});
+
+it('clears away what was left a day ago by a process that was killed while it took the lock', async () => {
+  await withLock(lock, 'make the directory', () => Promise.resolve());
+  for (const name of ['a.lock.0123456789ab', 'b.lock.0123456789ab', 'a.lock.0123456789ab.dead', 'b.lock'])
+    await writeFile(path.join(path.dirname(lock), name), '{}');
+  const yesterday = Date.now() / 1000 - 25 * 60 * 60;
+  for (const name of ['a.lock.0123456789ab', 'a.lock.0123456789ab.dead', 'b.lock'])
+    await utimes(path.join(path.dirname(lock), name), yesterday, yesterday);
+
+  await withLock(lock, 'mine', () => Promise.resolve());
+
+  expect((await readdir(path.dirname(lock))).sort()).toEqual(['b.lock', 'b.lock.0123456789ab']);
 });
 
 it('lets one of many through when all see the lock of a dead owner', async () => {
