@@ -74,7 +74,8 @@ export async function writeBase(plan: BasePlan, runtime: ContainerRuntime, signa
   if (await pathExists(plan.file)) return false;
   await makeSharedDir(path.dirname(plan.file));
   await removeUnfinished(path.dirname(plan.file));
-  const scratch = `${plan.file}.tmp`;
+  // Of our own: a runtime that outlived a killed build may still be writing to the name that it was given.
+  const scratch = `${plan.file}.${process.pid}.tmp`;
   await makeDir(scratch);
   try {
     const definition = path.join(scratch, 'base.def');

@@ -11,6 +11,7 @@ import { probeVirtualPackages } from '../conda/virtual-packages.ts';
 import type { SiteConfig } from '../config/site-config.ts';
 import { findRelease, removeAbandoned } from '../release/find-release.ts';
 import type { ReleaseManifest } from '../release/manifest.ts';
+import { withLock } from '../release/site-lock.ts';
 import type { Layout } from '../site/layout.ts';
 import type { AccessPolicy } from '../site/permissions.ts';
 import { writeNodeRuntime, type Product } from '../site/product.ts';
@@ -19,7 +20,7 @@ import type { Report } from '../system/events.ts';
 import { digestFile, digestText, pathExists, removeTree } from '../system/files.ts';
 import { runCommand } from '../system/run-command.ts';
 import { captureActivation } from './activate.ts';
-import { planBase, readRootLinks, writeBase } from './base.ts';
+import { planBase, readRootLinks, writeBase, type BasePlan } from './base.ts';
 import type { BuildPlan } from './build-plan.ts';
 import { planContainerCommand } from './container.ts';
 import { passGate } from './gate.ts';
@@ -65,23 +66,31 @@ export async function buildRelease(context: BuildContext, plan: BuildPlan): Prom
     return result;
   };
   await removeAbandoned(layout, plan.fullName);
-  const base = await timed('base', () => readyBase(context));
+  const { base, node } = await timed('base', () => readyStore(context));
   const lock = await timed('solve', () => solve(context, plan), `${plan.spec.dependencies.length} specs`);
-  const launcher = planLauncherFacts(context, plan, base.file, await writeNodeRuntime(layout));
+  const launcher = planLauncherFacts(context, plan, base.file, node);
   const inputs = planInputs(context, plan, lock, base.digest, launcher);
   const inputsDigest = digestText(JSON.stringify(inputs));
   const same = await findRelease(layout, plan.fullName, (manifest) => manifest.inputsDigest === inputsDigest);
   if (same) return { manifest: same, built: false };
 
-  const manifest = await timed('build', () =>
-    build(context, plan, { base, lock, launcher, inputs, inputsDigest, stageSeconds }, timed),
-  );
-  await timed('gate', () => passGate(layout, plan, manifest, context.signal));
-  return { manifest, built: true };
+  try {
+    const manifest = await timed('build', () =>
+      build(context, plan, { base, lock, launcher, inputs, inputsDigest, stageSeconds }, timed),
+    );
+    await timed('gate', () => passGate(layout, plan, manifest, context.signal));
+    return { manifest, built: true };
+  } catch (error) {
+    await removeAbandoned(layout, plan.fullName); // whole, but not gated: nobody can publish it
+    throw error;
+  }
 }
 
+/** Building a base takes seconds, copying Node to a slow disk some more. */
+const STORE_WAIT_MS = 300_000;
+
 interface Prepared {
-  readonly base: { readonly file: string; readonly digest: string };
+  readonly base: BasePlan;
   readonly lock: EnvironmentLock;
   readonly launcher: ReleaseLauncherFacts;
   readonly inputs: Record<string, string>;
@@ -90,7 +99,19 @@ interface Prepared {
 }
 type ReleaseLauncherFacts = Omit<LauncherFacts, 'releaseId' | 'releasesDir' | 'fullName'>;
 
-async function readyBase(context: BuildContext): Promise<{ file: string; digest: string }> {
+/** What every environment of the site shares. Two builds at once make it one after the other. */
+async function readyStore(context: BuildContext): Promise<{ base: BasePlan; node: string }> {
+  const work = async (): Promise<{ base: BasePlan; node: string }> => ({
+    base: await readyBase(context),
+    node: await writeNodeRuntime(context.layout),
+  });
+  return await withLock(context.layout.lockFile('store'), 'preparing the base container', work, {
+    waitMs: STORE_WAIT_MS,
+    signal: context.signal,
+  });
+}
+
+async function readyBase(context: BuildContext): Promise<BasePlan> {
   const plan = planBase(context.layout, context.product.baseTemplate, {
     binds: context.config.binds,
     rootLinks: await readRootLinks(),

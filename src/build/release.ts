@@ -47,8 +47,24 @@ export async function writeRelease(layout: Layout, request: ReleaseRequest): Pro
   const id = describeReleaseId(facts);
   const final = layout.release(facts.fullName, id);
   const aside = new ReleaseLayout(path.join(path.dirname(final.dir), `.incoming-${id}`), facts.fullName);
-  await removeTree(aside.dir);
   await makeSharedDir(path.dirname(aside.dir));
+  try {
+    const manifest = await writeIncoming(layout, request, id, aside);
+    await rename(aside.dir, final.dir);
+    await syncPath(path.dirname(final.dir));
+    return manifest;
+  } finally {
+    await removeTree(aside.dir); // a failed one: after the rename there is nothing by that name
+  }
+}
+
+async function writeIncoming(
+  layout: Layout,
+  request: ReleaseRequest,
+  id: string,
+  aside: ReleaseLayout,
+): Promise<ReleaseManifest> {
+  const { facts } = request;
   await makeDir(aside.dir);
   await writeImageFile(request.image, aside.image, facts.image.sha256);
   await writeNewFile(aside.lock, renderLock(request.lock));
@@ -75,8 +91,6 @@ export async function writeRelease(layout: Layout, request: ReleaseRequest): Pro
   for await (const entry of walkTree(aside.dir))
     if (entry.kind !== 'link') await syncPath(path.join(aside.dir, entry.path));
   await syncPath(aside.dir);
-  await rename(aside.dir, final.dir);
-  await syncPath(path.dirname(final.dir));
   return manifest;
 }
 

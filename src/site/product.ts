@@ -8,7 +8,7 @@ import {
   makeSharedDir,
   pathExists,
   readText,
-  removeTree,
+  removeUnfinished,
   rename,
   syncPath,
 } from '../system/files.ts';
@@ -38,15 +38,16 @@ export async function readProduct(layout: Layout): Promise<Product> {
 }
 
 /**
- * Puts the Node that runs the launcher's planner into the store, once per version.
+ * Puts the Node that runs the launcher's planner into the store, once per version. Call it with the store lock held:
+ * what a killed build left is cleared away.
  * @returns its path
  */
 export async function writeNodeRuntime(layout: Layout): Promise<string> {
   const node = layout.node(process.versions.node);
   if (await pathExists(node)) return node;
   await makeSharedDir(path.dirname(node));
-  const aside = `${node}.${process.pid}.tmp`;
-  await removeTree(aside);
+  await removeUnfinished(path.dirname(node));
+  const aside = `${node}.tmp`;
   await copyNewFile(process.execPath, aside);
   await chmod(aside, 0o755);
   await syncPath(aside);
