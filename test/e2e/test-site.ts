@@ -4,7 +4,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { execa } from 'execa';
 
-const condense = path.resolve(import.meta.dirname, '../../dist/condense.mjs');
+/** The built command line. */
+export const condense = path.resolve(import.meta.dirname, '../../dist/condense.mjs');
 
 export interface Ran {
   readonly exitCode: number | undefined;
@@ -67,12 +68,17 @@ export class TestSite {
   }
 
   /** Starts `condense`, with its own configuration and an environment without anything of ours. */
-  start(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  start(
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    options: { readonly detached?: boolean } = {},
+  ) {
     return execa(process.execPath, [condense, '--config', this.configFile, ...args], {
       cwd: this.dir,
       reject: false,
       timeout: 600_000,
       extendEnv: false,
+      ...options,
       env: { PATH: process.env['PATH'] ?? '', HOME: this.dir, LANG: 'C.UTF-8', ...env },
     });
   }
