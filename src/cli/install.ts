@@ -8,6 +8,7 @@ import { compareFaces, NOTHING_PUBLISHED, planPublish } from '../release/generat
 import { hasPublicLinks, publishFace } from '../release/publish.ts';
 import { PUBLISH_WAIT_MS, withLock } from '../release/site-lock.ts';
 import { readCurrentGeneration } from '../release/site-state.ts';
+import { checkOwner } from '../site/permissions.ts';
 import { describePlatform } from '../site/platform.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
@@ -98,6 +99,7 @@ async function build(session: Session, plan: BuildPlan): Promise<BuildOutcome> {
 
 async function publish(session: Session, name: string, id: string): Promise<{ generation: number; changed: boolean }> {
   const { config, layout, output, signal } = session;
+  await checkOwner(config);
   const work = async (): Promise<{ generation: number; changed: boolean }> => {
     const manifest = await readManifest(layout, name, id).catch((error: unknown) => {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;

@@ -4,6 +4,7 @@ import { compareFaces, planRollback } from '../release/generation.ts';
 import { publishFace } from '../release/publish.ts';
 import { PUBLISH_WAIT_MS, withLock } from '../release/site-lock.ts';
 import { readCurrentGeneration, readGenerations } from '../release/site-state.ts';
+import { checkOwner } from '../site/permissions.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import type { Session } from './session.ts';
@@ -20,6 +21,7 @@ export async function runRollback(
   options: RollbackOptions,
 ): Promise<void> {
   const { layout, output } = session;
+  await checkOwner(session.config);
   const work = async (): Promise<void> => {
     const current = await readCurrentGeneration(layout);
     const history = await readGenerations(layout);

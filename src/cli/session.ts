@@ -4,7 +4,7 @@ import { readSiteConfig } from '../config/read-config.ts';
 import type { SiteConfig } from '../config/site-config.ts';
 import { checkPrograms } from '../site/doctor.ts';
 import { Layout } from '../site/layout.ts';
-import { readAccessPolicy } from '../site/permissions.ts';
+import { checkOwner, readAccessPolicy } from '../site/permissions.ts';
 import { readProduct } from '../site/product.ts';
 import { readRuntime } from '../site/runtime.ts';
 import type { BuildContext } from '../build/pipeline.ts';
@@ -37,6 +37,7 @@ export async function openSession(options: GlobalOptions, output: Output, signal
 /** What building needs besides: probed only by the commands that build. */
 export async function openBuild(session: Session): Promise<BuildContext> {
   const { config, layout, output, signal } = session;
+  await checkOwner(config);
   await checkPrograms();
   return {
     config,

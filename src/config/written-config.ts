@@ -223,7 +223,9 @@ export const writtenConfig = z
           .meta({ examples: ['climate'] }),
         owners: matching(GROUP, 'the name of a group')
           .optional()
-          .describe('The group that may publish. Default: the group of whoever publishes.')
+          .describe(
+            'Only its members (and root) build, publish and roll back; others are refused before anything is written. Default: no such check, only the rights on the directories.',
+          )
           .meta({ examples: ['climate_w'] }),
       })
       .prefault({})

@@ -6,14 +6,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
-import { link, makeDir, readText, rename, removeTree, writeNewFile } from '../system/files.ts';
+import { makeDir, readdir, readText, rename, removeTree, writeNewFile } from '../system/files.ts';
 import { removeDayOldFiles } from '../system/streamed-files.ts';
 
 const LockOwner = z.object({
   user: z.string(),
   host: z.string(),
   pid: z.int(),
-  /** Start time of that process in clock ticks after boot: tells it from a later one with the same pid (proc_pid_stat(5), field 22). */
+  /** Boot and start time of that process: tell it from a later one with the same pid. */
   started: z.string(),
   purpose: z.string(),
   since: z.string(),
@@ -29,7 +29,7 @@ export interface LockOptions {
 
 /** Publishing holds its lock for milliseconds: whoever meets it waits. */
 export const PUBLISH_WAIT_MS = 30_000;
-const POLL_MS = 50;
+const POLL_MS = 100;
 
 /**
  * Runs `work` while holding the lock; releases it however the work ends.
@@ -51,71 +51,68 @@ export async function withLock<T>(
     purpose,
     since: new Date().toISOString(),
   };
-  await waitForLock(file, JSON.stringify(mine), options);
+  const claim = await waitForLock(file, JSON.stringify(mine), options);
   try {
-    await removeDayOldFiles(path.dirname(file), isAbandonedLock);
+    await removeDayOldFiles(path.dirname(file), isAbandonedClaim);
     return await work();
   } finally {
-    await removeTree(file);
+    await removeTree(claim);
   }
 }
 
-async function waitForLock(file: string, content: string, { waitMs = 0, signal }: LockOptions): Promise<void> {
+/** Two that claim at the same moment both step back; after a random pause one of them is first. */
+const CLAIMS = 5;
+
+/** @returns the file that stands for this process until it is removed */
+async function waitForLock(file: string, content: string, { waitMs = 0, signal }: LockOptions): Promise<string> {
   const until = performance.now() + waitMs;
-  for (;;) {
+  for (let claims = 1; ; claims++) {
     signal?.throwIfAborted();
     try {
-      await takeLock(file, content);
-      return;
+      return await claimLock(file, content);
     } catch (error) {
-      if (!(error instanceof AppError) || performance.now() >= until) throw error;
+      if (!(error instanceof AppError) || (claims >= CLAIMS && performance.now() >= until)) throw error;
     }
-    await sleep(POLL_MS);
+    await sleep(POLL_MS * Math.random());
   }
 }
 
-/** What a process leaves that is killed while it takes or clears a lock. */
-const isAbandonedLock = (name: string): boolean => /\.lock\.[0-9a-f]{12}(\.dead)?$/.test(name);
-
-async function takeLock(file: string, content: string): Promise<void> {
-  const aside = `${file}.${randomBytes(6).toString('hex')}`;
-  await writeNewFile(aside, content);
+/**
+ * Every claim is a file of its own name, so clearing a dead one can never hit one that is alive: first the claim is
+ * made, then the others are looked at. Whoever sees nobody else holds the lock.
+ */
+async function claimLock(file: string, content: string): Promise<string> {
+  const claim = `${file}.${randomBytes(6).toString('hex')}`;
+  await writeNewFile(`${claim}.tmp`, content);
+  await rename(`${claim}.tmp`, claim);
   try {
-    for (let attempt = 0; attempt < 3; attempt++) {
-      try {
-        await link(aside, file); // whole or not at all, and only if nobody holds it
-        return;
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      }
-      await removeDeadLock(file);
-    }
-    throw lockHeld(file, undefined);
-  } finally {
-    await removeTree(aside);
-  }
-}
-
-/** Clears a lock whose owner is a process of this host that is gone. @throws AppError LOCK_HELD when it is not */
-async function removeDeadLock(file: string): Promise<void> {
-  const seen = await readIfThere(file);
-  if (seen === undefined) return;
-  const owner = parseOwner(seen);
-  if (owner?.host !== os.hostname() || (await readStartTime(owner.pid)) === owner.started) {
-    throw lockHeld(file, owner);
-  }
-  const grave = `${file}.${randomBytes(6).toString('hex')}.dead`;
-  try {
-    await rename(file, grave); // only one of several that saw the dead lock gets it
+    for (const other of await readClaims(file)) if (other !== claim) await removeDeadClaim(other);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    await removeTree(claim);
     throw error;
   }
-  const taken = await readText(grave);
-  // Somebody took over between our look and our rename: theirs is alive, so it goes back.
-  if (taken !== seen) await link(grave, file);
-  await removeTree(grave);
-  if (taken !== seen) throw lockHeld(file, parseOwner(taken));
+  return claim;
+}
+
+async function readClaims(file: string): Promise<string[]> {
+  const dir = path.dirname(file);
+  const prefix = `${path.basename(file)}.`;
+  const names = (await readdir(dir)).filter(
+    (name) => name.startsWith(prefix) && /^[0-9a-f]{12}$/.test(name.slice(prefix.length)),
+  );
+  return names.map((name) => path.join(dir, name));
+}
+
+/** What a process leaves that is killed while it makes a claim. */
+const isAbandonedClaim = (name: string): boolean => /\.lock\.[0-9a-f]{12}\.tmp$/.test(name);
+
+/** Clears the claim of a process of this host that is gone. @throws AppError LOCK_HELD when it is not */
+async function removeDeadClaim(claim: string): Promise<void> {
+  const text = await readIfThere(claim);
+  if (text === undefined) return;
+  const owner = parseOwner(text);
+  if (owner?.host !== os.hostname() || (await readStartTime(owner.pid)) === owner.started) throw lockHeld(claim, owner);
+  await removeTree(claim);
 }
 
 function lockHeld(file: string, owner: LockOwner | undefined): AppError {
@@ -150,8 +147,13 @@ async function readIfThere(file: string): Promise<string | undefined> {
   }
 }
 
-/** `undefined` when there is no such process. The command name may hold blanks and brackets, so count from the last `)`. */
+/**
+ * The boot's id and the start time in clock ticks after it (proc_sys_kernel(5), proc_pid_stat(5) field 22).
+ * The command name may hold blanks and brackets, so fields are counted from the last `)`.
+ * @returns undefined when there is no such process
+ */
 async function readStartTime(pid: number): Promise<string | undefined> {
   const stat = await readIfThere(`/proc/${pid}/stat`);
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  const ticks = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  return ticks === undefined ? undefined : `${(await readText('/proc/sys/kernel/random/boot_id')).trim()} ${ticks}`;
 }

@@ -6,7 +6,7 @@ import { EXIT } from '../system/exit-codes.ts';
 import { canWrite, lstatIfThere, readText, stat, statfs } from '../system/files.ts';
 import { findProgram } from '../system/find-program.ts';
 import { runCommand } from '../system/run-command.ts';
-import { readAccessPolicy } from './permissions.ts';
+import { isMember, readAccessPolicy } from './permissions.ts';
 import { readRuntime } from './runtime.ts';
 
 export interface Finding {
@@ -206,7 +206,7 @@ async function probeGroup(config: SiteConfig, group: string | undefined): Promis
   if (group === undefined) return undefined;
   try {
     const { usersGroup } = await readAccessPolicy(group, config.file);
-    const member = process.geteuid?.() === 0 || (process.getgroups?.() ?? []).includes(usersGroup ?? -1);
+    const member = isMember(usersGroup ?? -1);
     return {
       name: `group ${group}`,
       status: member ? 'ok' : 'failure',

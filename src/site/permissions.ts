@@ -1,5 +1,6 @@
 // Who may read what is published: as data, applied whatever the umask of whoever builds.
 import path from 'node:path';
+import type { SiteConfig } from '../config/site-config.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { chmod, lchown, walkTree } from '../system/files.ts';
@@ -33,7 +34,32 @@ export async function writePermissions(root: string, policy: AccessPolicy): Prom
 
 /** @throws AppError GROUP_MISSING */
 export async function readAccessPolicy(group: string | undefined, configFile: string): Promise<AccessPolicy> {
-  if (group === undefined) return {};
+  return group === undefined ? {} : { usersGroup: await readGroupId(group, configFile) };
+}
+
+/** Root, and the members of a group. */
+export function isMember(groupId: number): boolean {
+  return (
+    process.geteuid?.() === 0 || process.getegid?.() === groupId || (process.getgroups?.() ?? []).includes(groupId)
+  );
+}
+
+/**
+ * Refuses who is not of `groups.owners`, before anything is written.
+ * @throws AppError GROUP_MISSING, GROUP_NOT_MEMBER
+ */
+export async function checkOwner(config: SiteConfig): Promise<void> {
+  const { owners } = config.groups;
+  if (owners === undefined || isMember(await readGroupId(owners, config.file))) return;
+  throw new AppError(EXIT.siteNotReady, {
+    code: 'GROUP_NOT_MEMBER',
+    message: `this account is not in the group ${owners}, whose members publish here`,
+    at: config.file,
+    hint: `usermod -aG ${owners} "$USER", then log in again`,
+  });
+}
+
+async function readGroupId(group: string, configFile: string): Promise<number> {
   const { stdout, exitCode } = await runCommand({ program: 'getent', args: ['group', group], okExitCodes: [0, 2] });
   const id = stdout.toString('utf8').split(':')[2];
   if (exitCode !== 0 || id === undefined) {
@@ -41,8 +67,8 @@ export async function readAccessPolicy(group: string | undefined, configFile: st
       code: 'GROUP_MISSING',
       message: `this machine has no group ${JSON.stringify(group)}`,
       at: configFile,
-      hint: `groupadd ${group}, or correct groups.users`,
+      hint: `groupadd ${group}, or correct groups`,
     });
   }
-  return { usersGroup: Number(id) };
+  return Number(id);
 }
