@@ -114,6 +114,21 @@ function watchSignals(): void {
   }
 }
 
+/**
+ * Where nobody reads any more (`condense install a | head`) the work goes on, and the exit code says how it ended; where
+ * the result cannot be written, it is no result.
+ */
+function watchOutput(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE' || interrupts.signal.aborted) return;
+    interrupts.abort(error);
+    process.exitCode = openOutput({}).error(error);
+  });
+  process.stderr.on('error', () => {
+    // Narration, and there is no place left to say so.
+  });
+}
+
 /** commander has told people on stderr; machines read stdout. */
 function describeUsageError(error: CommanderError, options: Partial<GlobalOptions>): ExitCode {
   if (error.exitCode === 0) return EXIT.done; // --help, --version
@@ -126,14 +141,16 @@ function describeUsageError(error: CommanderError, options: Partial<GlobalOption
 
 async function main(argv: readonly string[]): Promise<void> {
   watchSignals();
+  watchOutput();
   const program = buildProgram();
   try {
     await program.parseAsync([...argv]);
   } catch (error) {
     if (error instanceof CommanderError) exit = describeUsageError(error, program.opts());
-    else exit = openOutput(program.opts()).error(interrupts.signal.aborted ? interrupts.signal.reason : error);
+    else if (process.exitCode === undefined)
+      exit = openOutput(program.opts()).error(interrupts.signal.aborted ? interrupts.signal.reason : error);
   }
-  process.exitCode = exit;
+  process.exitCode ??= exit;
 }
 
 await main(process.argv);

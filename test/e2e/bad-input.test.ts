@@ -1,10 +1,12 @@
 // What a person gets wrong, or finds broken: a clear error, and nothing lost of what is live.
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, open, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { text } from 'node:stream/consumers';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { execa } from 'execa';
@@ -342,6 +344,20 @@ describe('the machine', () => {
     );
 
     await live.expectUnharmed({ exitCode, stdout, stderr }, { exit, says: [code, full, 'df -h'] }, before);
+  });
+});
+
+describe('the output', () => {
+  it('is an error where it cannot be written', async () => {
+    const full = await open('/dev/full', 'w');
+    const child = spawn(process.execPath, [condense, '--config', site.configFile, 'list'], {
+      stdio: ['ignore', full.fd, 'pipe'],
+    });
+    const stderr = child.stderr ? await text(child.stderr) : '';
+    await full.close();
+
+    expect(stderr).toContain('DISK_FULL');
+    expect(child.exitCode ?? (await once(child, 'exit'))[0]).toBe(4);
   });
 });
 

@@ -2,6 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GREETING, LiveSite } from './live-site.ts';
 import type { Ran, TestSite } from './test-site.ts';
@@ -27,6 +28,7 @@ function startUser(): { stop: () => Promise<{ runs: number; answers: string[] }>
     while (!stopped.signal.aborted) {
       answers.add(await live.runHello());
       runs++;
+      await sleep(50); // a processor for the builds as well
     }
   };
   const ended = loop();
@@ -44,17 +46,25 @@ interface Event {
   readonly stage?: string;
 }
 
-/** Runs `condense install a` and sends a signal as soon as an event says where it is. */
+/** Runs `condense install a` and sends a signal as soon as an event says where it is, and `ready` holds as well. */
 async function interruptAt(
   isThere: (event: Event) => boolean,
   signal: NodeJS.Signals,
+  ready: () => Promise<boolean> = () => Promise.resolve(true),
 ): Promise<Ran & { readonly signal: string | undefined }> {
   const child = site.start(['--json', 'install', 'a']);
   let sent = false;
+  let ended = false;
+  child.stdout.once('close', () => {
+    ended = true;
+  });
   createInterface({ input: child.stdout }).on('line', (line) => {
     if (sent || !isThere(JSON.parse(line) as Event)) return;
     sent = true;
-    child.kill(signal);
+    void (async () => {
+      while (!(await ready()) && !ended) await sleep(1);
+      child.kill(signal);
+    })();
   });
   const { exitCode, stdout, stderr, signal: killedBy } = await child;
   expect(sent, `${stdout}\n${stderr}`).toBe(true);
@@ -89,7 +99,11 @@ describe('a build that ends before its time', () => {
       await live.expectUnharmed(ran, { exit, says: ['INTERRUPTED', signal] }, before);
     }
 
-    const killed = await interruptAt(started, 'SIGKILL');
+    // While the runtime is at work on the base.
+    const bases = path.join(site.prefix, 'apps/condense/bases');
+    const ready = async (): Promise<boolean> =>
+      stage !== 'base' || (await readdir(bases)).some((name) => name.endsWith('.tmp'));
+    const killed = await interruptAt(started, 'SIGKILL', ready);
     expect(killed.signal).toBe('SIGKILL');
     expect(await live.runHello()).toBe(GREETING);
     expect(await site.liveRelease('a-1')).toBe(liveIn(before));
@@ -127,6 +141,16 @@ describe('a build that ends before its time', () => {
       const { exitCode, stdout, stderr } = await child;
       await live.expectUnharmed({ exitCode, stdout, stderr }, { exit: 130, says: ['INTERRUPTED'] }, before);
     }
+  });
+
+  it('goes on to its end when only the reader of its output has gone', async () => {
+    await changeEnvironment();
+    const before = await site.liveRelease('a-1');
+    const child = site.start(['--json', 'install', 'a']);
+    child.stdout.once('data', () => child.stdout.destroy());
+
+    expect((await child).exitCode).toBe(0);
+    expect(await site.liveRelease('a-1')).not.toBe(before);
   });
 
   it('was never noticed by a user who ran the command all the while', async () => {
