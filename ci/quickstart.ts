@@ -7,6 +7,7 @@ import { isMap, parseDocument } from 'yaml';
 import { readSiteConfig } from '../src/config/read-config.ts';
 import { Layout } from '../src/site/layout.ts';
 import { ensureTestChannel } from '../test/channel/make-channel.ts';
+import { showProgress } from '../test/channel/show-progress.ts';
 import { makeHome, runAsOrdinaryUser } from './ordinary-user.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
@@ -93,7 +94,7 @@ async function main(): Promise<void> {
   const { channels } = await readSiteConfig(config);
   if (!(await answersCondaForge(channels.alias))) {
     say('conda-forge does not answer from here: using the test channel, made from the packages of this distribution');
-    const { dir } = await ensureTestChannel();
+    const { dir } = await ensureTestChannel({ report: showProgress(process.stderr) });
     config = await writeConfigFor(pathToFileURL(dir).href);
   } else {
     say('using conda-forge');
