@@ -124,6 +124,7 @@ async function readyBase(context: BuildContext): Promise<BasePlan> {
 async function solve(context: BuildContext, plan: BuildPlan): Promise<EnvironmentLock> {
   return await solveEnvironment({
     specs: plan.spec.dependencies,
+    pinned: plan.environment.pinned,
     channels: plan.channels,
     channelAlias: context.config.channels.alias,
     platform: plan.platform,
@@ -204,6 +205,7 @@ async function build(
         {
           lock: prepared.lock,
           requestedSpecs: plan.spec.dependencies.map((line) => line.text),
+          pinnedSpecs: plan.environment.pinned.map((line) => line.text),
           prefixInside: plan.condaPrefix,
           cacheDir: layout.packageCache,
           runInside,

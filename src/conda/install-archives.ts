@@ -66,7 +66,10 @@ async function install(
   settleTimes(prefixOnDisk, (at) => times.get(at), epochSeconds);
   const bytecode = await compile(request, plan, linked, python);
   throwIfInterrupted(signal);
-  await writeRecords({ packages, plan, linked, bytecode, prefixOnDisk, prefixInside, requestedSpecs, epochSeconds });
+  await writeRecords({
+    ...{ packages, plan, linked, bytecode, prefixOnDisk, prefixInside, requestedSpecs, epochSeconds },
+    pinnedSpecs: request.pinnedSpecs ?? [],
+  });
   for (const [source, pyc] of bytecode) times.set(pyc, times.get(source) ?? epochSeconds);
   settleTimes(prefixOnDisk, (at) => times.get(at), epochSeconds);
 
@@ -156,6 +159,7 @@ async function writeRecords(request: {
   readonly prefixOnDisk: string;
   readonly prefixInside: string;
   readonly requestedSpecs: readonly string[];
+  readonly pinnedSpecs: readonly string[];
   readonly epochSeconds: number;
 }): Promise<void> {
   const rewritten = new Map(request.linked.rewritten);
@@ -168,6 +172,8 @@ async function writeRecords(request: {
     files.set(recordName(one), renderRecord({ ...request, package: one, brought, rewritten }));
   }
   files.set('history', renderHistory(request));
+  // One spec on each line: conda/core/solve.py, get_pinned_specs.
+  if (request.pinnedSpecs.length > 0) files.set('pinned', `${request.pinnedSpecs.join('\n')}\n`);
   await writeCondaMeta(request.prefixOnDisk, files);
 }
 

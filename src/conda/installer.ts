@@ -16,6 +16,8 @@ export interface InstallRequest {
   readonly lock: EnvironmentLock;
   /** The MatchSpecs of the environment.yml, for conda-meta (`requested_spec`, history). */
   readonly requestedSpecs: readonly string[];
+  /** The pins of the environment, for conda-meta/pinned. */
+  readonly pinnedSpecs?: readonly string[] | undefined;
   /** An empty directory on this node that will become the prefix. */
   readonly prefixOnDisk: string;
   /** Where users will see it: `/opt/conda/analysis3-26.11`. */

@@ -31,22 +31,39 @@ export function describeUnknownNames(unknown: readonly UnknownName[], channels: 
 
 /**
  * @param explanation the solver's own
+ * @param pins in the order of their packages (`pinPackage`)
  * @param known what the channels have: names that strict priority hid in later channels, and versions, newest first
  */
 export function describeConflict(
   explanation: string,
   specs: readonly RequestedSpec[],
+  pins: readonly RequestedSpec[],
   known: { readonly hidden: readonly string[]; readonly available: Readonly<Record<string, readonly string[]>> },
 ): Problem {
-  const named = specsInExplanation(explanation, specs);
+  const named = specsInExplanation(explanation, [
+    ...specs,
+    ...pins.map((pin, position) => ({ ...pin, name: pinPackage(position) })),
+  ]);
   const others = named.slice(1).map(({ line }) => `${line.at}: ${line.text}`);
   const places = others.length > 0 ? `\nwith ${others.join('\nand ')}` : '';
   return {
     code: 'SOLVE_UNSATISFIABLE',
-    message: `no set of packages satisfies the specs\n${explanation}${places}`,
+    message: `no set of packages satisfies the specs\n${namePins(explanation, pins)}${places}`,
     at: named[0]?.line.at,
     hint: conflictHint(explanation, named, known),
   };
+}
+
+/** The virtual package that stands for a pin in the solve. */
+export const pinPackage = (position: number): string => `__condense_pin_${position}`;
+
+/** The solver says `__condense_pin_0 *` of the request and `__condense_pin_0 1` of the package. */
+function namePins(explanation: string, pins: readonly RequestedSpec[]): string {
+  return explanation.replaceAll(/__condense_pin_(\d+) ([*1])/g, (whole, position: string, which) => {
+    const pin = pins[Number(position)];
+    if (!pin) return whole;
+    return which === '*' ? `the pin ${pin.line.text} (${pin.line.at})` : 'it';
+  });
 }
 
 /** The specs at the root of the explanation's tree: `├─ numpy >=2 can be installed ...`. */
@@ -64,7 +81,7 @@ function specsInExplanation(explanation: string, specs: readonly RequestedSpec[]
 function conflictHint(
   explanation: string,
   named: readonly RequestedSpec[],
-  { hidden, available }: Parameters<typeof describeConflict>[2],
+  { hidden, available }: Parameters<typeof describeConflict>[3],
 ): string {
   const missing = /(?:^|\s)(__[a-z0-9_]+)[^,\n]*, for which no candidates were found/.exec(explanation)?.[1];
   if (missing !== undefined) return virtualPackageHint(missing);

@@ -8,10 +8,17 @@ import { errorMessage } from '../system/app-error.ts';
 import { readBytes } from '../system/files.ts';
 import { indexRepodata } from './repodata-index.ts';
 import { firstChannelWith, selectRecords, type IndexedSubdir, type Selection } from './repodata-selection.ts';
+import { pinPackage } from './solve-problem.ts';
 import type { VirtualPackage } from './virtual-packages.ts';
 
 export interface SolveTask {
-  readonly specs: readonly { readonly text: string; readonly name: string; readonly channel?: number | undefined }[];
+  readonly specs: readonly {
+    readonly text: string;
+    readonly name: string;
+    readonly channel?: number | undefined;
+    /** Constrains what is installed, and installs nothing. Pins come after the other specs. */
+    readonly isPin: boolean;
+  }[];
   readonly subdirs: readonly { readonly channel: number; readonly subdir: string; readonly file: string }[];
   readonly platform: string;
   readonly virtualPackages: readonly VirtualPackage[];
@@ -73,15 +80,19 @@ async function solve(task: SolveTask): Promise<SolveAnswer> {
   const unknown = findUnknownNames(task, subdirs);
   if (unknown.length > 0) return { kind: 'unknown-names', specs: unknown };
 
-  const names = task.specs.map(({ name }) => name);
-  const pinned = new Map(task.specs.flatMap(({ name, channel }) => (channel === undefined ? [] : [[name, channel]])));
-  const selection = selectRecords(subdirs, names, pinned, isVersion);
+  const requested = task.specs.filter(({ isPin }) => !isPin);
+  const pins = task.specs.filter(({ isPin }) => isPin);
+  const names = requested.map(({ name }) => name);
+  const ofChannel = new Map(
+    task.specs.flatMap(({ name, channel }) => (channel === undefined ? [] : [[name, channel]])),
+  );
+  const selection = selectRecords(subdirs, names, ofChannel, isVersion);
   serveToSolver(renderSolverRepodata(selection, task), task.platform);
   try {
     // The type of platforms has no plain string.
     const platforms = [task.platform, 'noarch'] as Parameters<typeof simpleSolve>[2];
     const solved = await simpleSolve(
-      task.specs.map(({ text }) => text),
+      [...requested.map(({ text }) => text), ...pins.map((_, position) => pinPackage(position))],
       [SOLVER_CHANNEL],
       platforms,
       undefined,
@@ -127,7 +138,8 @@ async function findInvalidSpecs(task: SolveTask): Promise<{ spec: number; why: s
 
 function findUnknownNames(task: SolveTask, subdirs: readonly IndexedSubdir[]): { spec: number; similar: string[] }[] {
   const virtual = new Set(task.virtualPackages.map(({ name }) => name));
-  return task.specs.flatMap(({ name, channel }, spec) => {
+  return task.specs.flatMap(({ name, channel, isPin }, spec) => {
+    if (isPin) return [];
     const searched = channel === undefined ? subdirs : subdirs.filter((subdir) => subdir.channel === channel);
     if (virtual.has(name) || firstChannelWith(searched, name) !== undefined) return [];
     return [{ spec, similar: similarNames(name, searched) }];
@@ -184,6 +196,20 @@ function renderSolverRepodata(selection: Selection, task: SolveTask): ReadonlyMa
   for (const { name, version, build } of task.virtualPackages) {
     const record = { name, version, build, build_number: 0, depends: [], subdir: 'noarch' };
     add('noarch', `${name}-${version}-${build}.conda`, record);
+  }
+  // The solver has no specs that install nothing: a pin is a package that constrains, as conda's own solver has it.
+  for (const [position, { text }] of task.specs.filter(({ isPin }) => isPin).entries()) {
+    const name = pinPackage(position);
+    const record = {
+      name,
+      version: '1',
+      build: '0',
+      build_number: 0,
+      depends: [],
+      constrains: [text],
+      subdir: 'noarch',
+    };
+    add('noarch', `${name}-1-0.conda`, record);
   }
   // Joined as text: half a million members make a slow object.
   const render = (subdir: string, section: string) =>

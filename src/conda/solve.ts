@@ -14,6 +14,8 @@ import { parseVirtualPackages } from './virtual-packages.ts';
 
 interface SolveInputs {
   readonly specs: readonly SpecLine[];
+  /** Specs that constrain what is installed and install nothing. */
+  readonly pinned?: readonly SpecLine[] | undefined;
   /** Names, URLs or absolute paths, highest priority first. */
   readonly channels: readonly string[];
   /** Where bare channel names are found (conda's `channel_alias`). */
@@ -34,7 +36,11 @@ export interface SolveRequest extends SolveInputs {
 /** The digest that a lock of these inputs has: another one means that the lock is stale. Asks nobody. */
 function digestSolveInputs(inputs: SolveInputs): string {
   return digestInputs({
-    specs: inputs.specs.map(({ text }) => redactUrls(text)),
+    specs: [
+      ...inputs.specs.map(({ text }) => redactUrls(text)),
+      // No spec starts with a bracket.
+      ...(inputs.pinned ?? []).map(({ text }) => `[pinned] ${redactUrls(text)}`),
+    ],
     channels: parseChannels(inputs.channels, inputs.channelAlias).map(({ publicUrl }) => publicUrl),
     platform: inputs.platform,
     virtualPackages: inputs.virtualPackages,
@@ -48,17 +54,16 @@ function digestSolveInputs(inputs: SolveInputs): string {
  */
 export async function solveEnvironment(request: SolveRequest): Promise<EnvironmentLock> {
   const specs = parseSpecs(request.specs);
-  const channels = withNamedChannels(
-    parseChannels(request.channels, request.channelAlias),
-    specs,
-    request.channelAlias,
-  );
+  const pins = parseSpecs(request.pinned ?? []);
+  const all = [...specs, ...pins];
+  const channels = withNamedChannels(parseChannels(request.channels, request.channelAlias), all, request.channelAlias);
   const subdirs = await fetchRepodata({ ...request, channels: channels.list, cacheDir: request.repodataCacheDir });
   const task: SolveTask = {
-    specs: specs.map((spec, position) => ({
+    specs: all.map((spec, position) => ({
       text: spec.solverText,
       name: spec.name,
       channel: channels.ofSpec.get(position),
+      isPin: position >= specs.length,
     })),
     subdirs: subdirs.map(({ channel, subdir, file }) => ({ channel: channels.list.indexOf(channel), subdir, file })),
     platform: request.platform,
@@ -79,18 +84,18 @@ export async function solveEnvironment(request: SolveRequest): Promise<Environme
     case 'invalid-specs':
       throw new AppError(
         EXIT.configuration,
-        answer.specs.map(({ spec, why }) => describeInvalidSpec(specOf(specs, spec).line, why)),
+        answer.specs.map(({ spec, why }) => describeInvalidSpec(specOf(all, spec).line, why)),
       );
     case 'unknown-names':
       throw new AppError(
         EXIT.buildFailed,
         describeUnknownNames(
-          answer.specs.map(({ spec, similar }) => ({ spec: specOf(specs, spec), similar })),
+          answer.specs.map(({ spec, similar }) => ({ spec: specOf(all, spec), similar })),
           channels.list,
         ),
       );
     case 'unsatisfiable':
-      throw new AppError(EXIT.buildFailed, describeConflict(answer.explanation, specs, answer));
+      throw new AppError(EXIT.buildFailed, describeConflict(answer.explanation, specs, pins, answer));
     case 'bad-repodata':
       throw await corruptChannel(subdirs[answer.subdir], answer.why, request.repodataCacheDir);
   }

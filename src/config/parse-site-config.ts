@@ -6,9 +6,10 @@ import { EXIT } from '../system/exit-codes.ts';
 import { digestText } from '../system/files.ts';
 import { findRuleProblems, type ConfigProbe } from './config-rules.ts';
 import { describeIssues, valueAt, type SchemaNode } from './describe-issues.ts';
+import type { SpecLine } from './environment-spec.ts';
 import type { EnvironmentOptions, SiteConfig } from './site-config.ts';
 import { BLOCK_SIZES, writtenConfig, type WrittenConfig } from './written-config.ts';
-import { parseYaml, type YamlSource } from './yaml-source.ts';
+import { parseYaml, type KeyPath, type YamlSource } from './yaml-source.ts';
 
 export type { ConfigProbe };
 
@@ -44,7 +45,7 @@ export function parseSiteConfigSource(
   const problems = [...source.problems, ...schemaProblems, ...findRuleProblems(source, stagingDir)];
   if (problems.length > 0) throw new AppError(EXIT.configuration, inOrder(problems));
   // The schema has no complaint that is not among the problems.
-  return { config: normalise(writtenConfig.parse(source.value), file, stagingDir), source };
+  return { config: normalise(writtenConfig.parse(source.value), source, stagingDir), source };
 }
 
 /** By line and column, as a person reads the file. */
@@ -63,9 +64,12 @@ function defaultStagingDir(source: YamlSource, probe: ConfigProbe): string {
   return path.join(probe.tmpDir, `condense-${probe.uid}-${digestText(root).slice(0, 8)}`);
 }
 
-function normalise(written: WrittenConfig, file: string, defaultStaging: string): SiteConfig {
-  const configFile = path.resolve(file);
+function normalise(written: WrittenConfig, source: YamlSource, defaultStaging: string): SiteConfig {
+  const configFile = path.resolve(source.file);
   const absolute = (written: string): string => path.resolve(path.dirname(configFile), written);
+  const pinsAt = (pins: readonly string[], at: KeyPath): SpecLine[] =>
+    pins.map((text, index) => ({ text: text.trim(), at: source.at([...at, index]) }));
+  const sitePins = pinsAt(written.pinned, ['pinned']);
   const { squashfs, runtime } = written;
   const environments = Object.entries(written.environments).map(([name, options]): [string, EnvironmentOptions] => [
     name,
@@ -77,6 +81,7 @@ function normalise(written: WrittenConfig, file: string, defaultStaging: string)
       unstable: options.unstable,
       gateImports: options.gate.imports,
       outsideCommands: options.outside_commands,
+      pinned: [...sitePins, ...pinsAt(options.pinned, ['environments', name, 'pinned'])],
     },
   ]);
   return {

@@ -1,4 +1,5 @@
 // The normalised configuration: what install_config.yaml says, with every default filled in and every path absolute.
+import type { SpecLine } from './environment-spec.ts';
 
 export interface SiteConfig {
   /** Absolute path of the install_config.yaml it came from. */
@@ -64,6 +65,8 @@ export interface EnvironmentOptions {
   readonly gateImports: readonly string[];
   /** Commands that get a link in the farm and run on the host, e.g. `ssh`. */
   readonly outsideCommands: readonly string[];
+  /** MatchSpecs that hold for what is installed but install nothing: the site's, then the environment's own. */
+  readonly pinned: readonly SpecLine[];
 }
 
 /** `analysis3-26.11` */

@@ -119,6 +119,12 @@ export const channelRule: TextRule = (text) => {
   };
 };
 
+/** A MatchSpec; whether it is one is for who solves. A `#` would make a comment of the line in conda-meta/pinned. */
+export const pinRule: TextRule = (text) => {
+  if (text.trim() !== '' && !/[\p{Cc}#]/u.test(text)) return undefined;
+  return { message: `must be a conda spec on one line, not ${quoted(text)}`, hint: `write e.g. 'cudatoolkit <10.3'` };
+};
+
 /** The base URL of bare channel names. */
 export const channelAliasRule: TextRule = (text) =>
   CHANNEL_NAME.test(text) || channelRule(text)

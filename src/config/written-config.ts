@@ -12,6 +12,7 @@ import {
   pathRule,
   publicNameRule,
   PYTHON_MODULE,
+  pinRule,
   quoted,
   relativeDirRule,
   VIRTUAL_PACKAGE,
@@ -139,6 +140,8 @@ const channels = z
     'Where packages come from. A package of a channel hides those of the same name in the channels after it (strict priority).',
   );
 
+const pinned = list(text(pinRule)).default([]);
+
 const environment = z.strictObject({
   version: version
     .describe('The version that is built next. Always text, in quotes: YAML would read 22.10 as the number 22.1.')
@@ -178,6 +181,9 @@ const environment = z.strictObject({
     .default([])
     .describe('Commands that get a link beside those of the environment and run on the host.')
     .meta({ examples: [['ssh']] }),
+  pinned: pinned
+    .describe('Pins of this environment, besides those of the site.')
+    .meta({ examples: [['python 3.11.*']] }),
 });
 
 export const writtenConfig = z
@@ -249,6 +255,11 @@ export const writtenConfig = z
         'Virtual packages to solve for instead of what the build machine has, as text; empty text means that there is none. For `__archspec`: the name of the processor family.',
       )
       .meta({ examples: [{ __cuda: '12.4' }], propertyNames: { pattern: VIRTUAL_PACKAGE.source } }),
+    pinned: pinned
+      .describe(
+        `conda specs that hold for every environment: a package is installed only where something asks for it, and then within its pin. As conda's pinned_packages; conda-meta/pinned of the image lists them.`,
+      )
+      .meta({ examples: [['cudatoolkit <10.3']] }),
     environments: z
       .record(z.string(), environment)
       .describe('The environments by name.')

@@ -321,6 +321,15 @@ describe('an installation', () => {
     );
   });
 
+  it('records pins as conda reads them, and writes no file where there are none', async () => {
+    await fixture.add({ name: 'tool', files: [] });
+
+    await fixture.install({ pinnedSpecs: ['cudatoolkit <10.3', 'conda-forge::numpy'] });
+
+    expect(await fixture.text('conda-meta/pinned')).toBe('cudatoolkit <10.3\nconda-forge::numpy\n');
+    expect(await fixture.text('conda-meta/history')).not.toContain('cudatoolkit');
+  });
+
   it('refuses an archive of another package than the lock says', async () => {
     const made = await fixture.add({ name: 'real', files: [] });
     const wrong = await LinkFixture.make();

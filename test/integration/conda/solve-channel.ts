@@ -24,8 +24,10 @@ export function record(
 
 export const tempDir = (): Promise<string> => mkdtemp(path.join(os.tmpdir(), 'condense-solve-'));
 
-export interface Asked extends Partial<Omit<SolveRequest, 'specs'>> {
+export interface Asked extends Partial<Omit<SolveRequest, 'specs' | 'pinned'>> {
   readonly specs: readonly string[];
+  /** They stand on line 7 and following of install_config.yaml. */
+  readonly pinned?: readonly string[];
 }
 
 /** A solve of specs that stand on line 4 and following of environment.yml. */
@@ -41,6 +43,7 @@ export async function solve(asked: Asked, events: WorkEvent[] = []) {
       report: (event) => events.push(event),
       ...asked,
       specs: asked.specs.map((text, index) => ({ text, at: `environment.yml:${index + 4}:5` })),
+      pinned: asked.pinned?.map((text, index) => ({ text, at: `install_config.yaml:${index + 7}:5` })),
     });
   } finally {
     await rm(cache, { recursive: true });

@@ -16,6 +16,7 @@ const environment: EnvironmentOptions = {
   specFile: '/e/environment.yml',
   gateImports: ['numpy'],
   outsideCommands: [],
+  pinned: [],
 };
 const spec: EnvironmentSpec = {
   file: '/e/environment.yml',

@@ -46,6 +46,7 @@ describe('a right configuration', () => {
             unstable: undefined,
             gateImports: [],
             outsideCommands: [],
+            pinned: [],
           },
         ],
       ]),
@@ -160,7 +161,7 @@ const wrong: [what: string, text: string, problems: string[]][] = [
     `${base}module-familly: x\ncolour: red\n${none}`,
     [
       '4:1  module-familly is not a known key | did you mean module_family?',
-      '5:1  colour is not a known key | known keys: site, prefix, admin_dir, staging_dir, scripts_dir, envs_dir, modules_dir, module_family, groups, runtime, binds, squashfs, channels, virtual_packages, environments',
+      '5:1  colour is not a known key | known keys: site, prefix, admin_dir, staging_dir, scripts_dir, envs_dir, modules_dir, module_family, groups, runtime, binds, squashfs, channels, virtual_packages, pinned, environments',
     ],
   ],
   [
