@@ -76,17 +76,21 @@ export async function writeImage(
 /**
  * Directories and links get their times from whoever made them last, and nothing depends on them: a fixed one keeps the
  * image reproducible.
- * @returns the inodes of the tree
+ * @returns the inodes of the tree: a file that packages give several names (hard links) is one, in squashfs as well
  */
 async function writeTimes(root: string): Promise<number> {
-  let inodes = 1;
+  let others = 1;
+  const files = new Set<number>();
   const timeless: string[] = [root];
   for await (const entry of walkTree(root)) {
-    inodes++;
-    if (entry.kind !== 'file') timeless.push(path.join(root, entry.path));
+    if (entry.kind === 'file') files.add(entry.inode);
+    else {
+      others++;
+      timeless.push(path.join(root, entry.path));
+    }
   }
   for (const file of timeless) await lutimes(file, 0, 0);
-  return inodes;
+  return others + files.size;
 }
 
 async function readInodeCount(image: string, signal?: AbortSignal): Promise<number> {

@@ -166,6 +166,8 @@ export interface TreeEntry {
   readonly kind: 'file' | 'directory' | 'link';
   readonly mode: number;
   readonly sizeBytes: number;
+  /** Equal for two names of one file. */
+  readonly inode: number;
 }
 
 /** Everything below a directory, parents before children, names sorted by code unit; links are not followed. */
@@ -175,7 +177,7 @@ export async function* walkTree(root: string, below = ''): AsyncGenerator<TreeEn
     const relative = below === '' ? name : `${below}/${name}`;
     const at = await fs.lstat(path.join(root, relative));
     const kind = at.isDirectory() ? 'directory' : at.isSymbolicLink() ? 'link' : 'file';
-    yield { path: relative, kind, mode: at.mode & 0o7777, sizeBytes: kind === 'file' ? at.size : 0 };
+    yield { path: relative, kind, mode: at.mode & 0o7777, sizeBytes: kind === 'file' ? at.size : 0, inode: at.ino };
     if (kind === 'directory') yield* walkTree(root, relative);
   }
 }

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { link, mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { execa } from 'execa';
@@ -30,6 +30,13 @@ it('gives the same bytes for the same tree, whenever its directories were made',
 
   expect(second.sha256).toBe(first.sha256);
   expect(first.inodes).toBe(7);
+});
+
+it('counts a file with two names once, as squashfs does', async () => {
+  const root = await makeTree('one');
+  await link(path.join(root, 'opt/conda/a-1/bin/run'), path.join(root, 'opt/conda/a-1/bin/again'));
+
+  expect((await writeImage(root, path.join(dir, 'one.sqsh'), profile)).inodes).toBe(7);
 });
 
 it('keeps the time of every file', async () => {
