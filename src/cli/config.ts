@@ -1,5 +1,5 @@
 // `condense config`: is the configuration right, what does it say, what may it say.
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { describeSiteConfig, renderSiteConfig } from '../config/describe-site-config.ts';
 import { siteConfigSchema } from '../config/parse-site-config.ts';
 import { readEnvironmentSpec, readSiteConfigSource } from '../config/read-config.ts';
@@ -9,9 +9,11 @@ import { AppError, type Problem } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import type { Output } from './output.ts';
 
-/** @param outputOf the output that belongs to the options of a command line; --config and --json are global options */
-export function configCommand(outputOf: (command: Command) => Pick<Output, 'result'>): Command {
-  const command = new Command('config').description('check and show the configuration');
+/**
+ * @param command `config` of the whole command line, whose ways with wrong usage its subcommands take over
+ * @param outputOf the output that belongs to the options of a command line; --config and --json are global options
+ */
+export function addConfigCommands(command: Command, outputOf: (command: Command) => Pick<Output, 'result'>): void {
   command
     .command('check')
     .description('check install_config.yaml and the environment.yml of every environment; lists every problem')
@@ -35,7 +37,6 @@ export function configCommand(outputOf: (command: Command) => Pick<Output, 'resu
       const schema = siteConfigSchema();
       outputOf(self).result({ schema }, [JSON.stringify(schema, null, 2)]);
     });
-  return command;
 }
 
 const configFile = (command: Command): string =>

@@ -1,10 +1,9 @@
-#!/usr/bin/env node
 // The command line: reads argv, runs one command, and is the only place that ends the process.
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { AppError } from '../system/app-error.ts';
 import { EXIT, type ExitCode } from '../system/exit-codes.ts';
 import product from '../../package.json' with { type: 'json' };
-import { configCommand } from './config.ts';
+import { addConfigCommands } from './config.ts';
 import { Output } from './output.ts';
 import { openSession, type GlobalOptions, type Session } from './session.ts';
 
@@ -91,7 +90,9 @@ function buildProgram(): Command {
   sub('doctor', 'what this machine lacks, and how to mend it').action(
     action(async (session) => (await import('./doctor.ts')).runDoctor(session)),
   );
-  program.addCommand(configCommand((command) => openOutput(command.optsWithGlobals())));
+  addConfigCommands(sub('config', 'check and show the configuration'), (command) =>
+    openOutput(command.optsWithGlobals()),
+  );
   return program;
 }
 

@@ -97,6 +97,8 @@ describe('the command line', () => {
     { args: [], says: ['Usage: condense'] },
     { args: ['install'], says: [/missing required argument/] },
     { args: ['frobnicate'], says: [`unknown command 'frobnicate'`, 'condense --help'] },
+    { args: ['config', 'frobnicate'], says: [`unknown command 'frobnicate'`] },
+    { args: ['config', 'check', '--strict'], says: [`unknown option '--strict'`] },
     { args: ['list', '--relases'], says: [`unknown option '--relases'`] },
   ])('exits 2 for: condense $args', async ({ args, says }) => {
     await live.expectFailure(args, { exit: 2, says });

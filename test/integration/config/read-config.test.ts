@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { configCommand } from '../../../src/cli/config.ts';
+import { addConfigCommands } from '../../../src/cli/config.ts';
 import { readEnvironmentSpec, readSiteConfig } from '../../../src/config/read-config.ts';
 import { AppError } from '../../../src/system/app-error.ts';
 
@@ -109,7 +109,8 @@ describe('condense config', () => {
       },
     };
     const program = new Command().option('--config <file>', '', path.join(dir, 'install_config.yaml'));
-    await program.addCommand(configCommand(() => output)).parseAsync(['config', ...args], { from: 'user' });
+    addConfigCommands(program.command('config'), () => output);
+    await program.parseAsync(['config', ...args], { from: 'user' });
   }
 
   it('check says what was found', async () => {
