@@ -5,12 +5,15 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeHome, runAsOrdinaryUser } from '../../ci/ordinary-user.ts';
+import { startAsUser } from './start-as-user.ts';
 import { ensureTestChannel } from '../channel/make-channel.ts';
 import { TestSite } from './test-site.ts';
 
 const PREFIX = '/opt/conda/analysis3-26.11';
 let site: TestSite;
 let home: string;
+let channel: string;
+let dependencies: string[];
 
 beforeAll(async () => {
   site = await TestSite.make();
@@ -23,13 +26,9 @@ beforeAll(async () => {
     path.resolve(import.meta.dirname, '../../environments/analysis3/environment.yml'),
     'utf8',
   );
-  const dependencies = [...shipped.matchAll(/^ {2}- (?!conda-forge)(.*)$/gm)].map((match) => match[1] ?? '');
-  await site.writeSpec(
-    'analysis3',
-    [pathToFileURL(dir).href],
-    dependencies,
-    'variables:\n  CLIMATE_DATA: "/data/with space/$HOME"\n',
-  );
+  dependencies = [...shipped.matchAll(/^ {2}- (?!conda-forge)(.*)$/gm)].map((match) => match[1] ?? '');
+  channel = pathToFileURL(dir).href;
+  await site.writeSpec('analysis3', [channel], dependencies, 'variables:\n  CLIMATE_DATA: "/data/with space/$HOME"\n');
   await site.condenseOk('install', 'analysis3');
 }, 1_800_000);
 afterAll(async () => {
@@ -202,6 +201,41 @@ if __name__ == '__main__':
     expect(manifest.files.find((file) => file.path === 'env.sqsh')?.sha256).toBe(manifest.image.sha256);
   });
 });
+
+describe('a second release of analysis3', () => {
+  it('disturbs no running python, is what new ones get, and goes back by one command', async () => {
+    const [first, session] = [await site.liveRelease('analysis3-26.11'), startPython()];
+    expect(await session.firstLine).toBe('running');
+    await site.writeSpec(
+      'analysis3',
+      [channel],
+      dependencies.filter((name) => name !== 'pytest'),
+    );
+
+    await site.condenseOk('install', 'analysis3');
+
+    expect(await site.liveRelease('analysis3-26.11')).not.toBe(first);
+    expect(
+      await python('import importlib.util as u; print(u.find_spec("pytest"), u.find_spec("scipy") is not None)'),
+    ).toBe('None True');
+    // Nothing of scipy was open yet: it comes out of the image that this python began with, and so does pytest.
+    expect(await session.goOn()).toBe('running\n2.0 True');
+    await site.condenseOk('rollback', 'analysis3');
+    expect(await site.liveRelease('analysis3-26.11')).toBe(first);
+    expect(await asUser(site.scripts('analysis3', 'bin/pytest'), '--version')).toMatch(/^pytest /);
+  }, 600_000);
+});
+
+/** A user's python that waits for a line, then imports what it has not touched before. */
+function startPython(): { firstLine: Promise<string>; goOn: () => Promise<string> } {
+  const code = `
+print('running', flush=True)
+input()
+import scipy.integrate, importlib.util as u
+print(round(scipy.integrate.quad(lambda x: x, 0, 2)[0], 6), u.find_spec('pytest') is not None)
+`;
+  return startAsUser(home, [site.scripts('analysis3', 'bin/python3'), '-c', code]);
+}
 
 /** The live release's `bin/python3`. */
 async function realFarm(): Promise<string> {

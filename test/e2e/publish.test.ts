@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises';
-import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { asOrdinaryUser, makeHome, runAsOrdinaryUser } from '../../ci/ordinary-user.ts';
+import { makeHome, runAsOrdinaryUser } from '../../ci/ordinary-user.ts';
 import { writeHelloChannel } from './hello-channel.ts';
+import { startAsUser } from './start-as-user.ts';
 import { TestSite } from './test-site.ts';
 
 let site: TestSite;
@@ -27,23 +27,6 @@ const hello = async (...command: string[]): Promise<string> => {
   return ran.exitCode === 0 ? ran.stdout : `exit ${ran.exitCode ?? '?'}: ${ran.stderr}`;
 };
 
-/** A user's program that prints a line, then waits to be told to go on. */
-function startAsUser(command: readonly string[]): { firstLine: Promise<string>; goOn: () => Promise<string> } {
-  const [program = '', ...args] = asOrdinaryUser(command);
-  const child = execa(program, args, { env: { HOME: home }, cwd: home, timeout: 60_000 });
-  return {
-    firstLine: new Promise((resolve) => {
-      child.stdout.once('data', (chunk: Buffer) => {
-        resolve(chunk.toString('utf8').trimEnd());
-      });
-    }),
-    goOn: async () => {
-      child.stdin.end('go on\n');
-      return (await child).stdout;
-    },
-  };
-}
-
 describe('publishing, as users see it', () => {
   it('serves commands by version and by alias to another user', async () => {
     expect(await hello(site.scripts('a-1', 'bin/hello'))).toBe('hello 1.0 from /opt/conda/a-1');
@@ -64,7 +47,7 @@ describe('publishing, as users see it', () => {
   });
 
   it('leaves a running program on its release, gives new ones the new, and brings the first back', async () => {
-    const running = startAsUser([site.scripts('a', 'bin/hello-later')]);
+    const running = startAsUser(home, [site.scripts('a', 'bin/hello-later')]);
     expect(await running.firstLine).toBe('ready');
     const first = await site.liveRelease('a-1');
     await site.writeSpec('a', [channel], ['hello=2.0']);
@@ -83,7 +66,7 @@ describe('publishing, as users see it', () => {
 
   it('keeps a job on the release whose module it loaded', async () => {
     const load = `. /etc/profile.d/modules.sh; module use ${site.modules}; module load conda/a && echo $CONDENSE_RELEASE && read -r && hello`;
-    const job = startAsUser(['bash', '-c', load]);
+    const job = startAsUser(home, ['bash', '-c', load]);
     expect(await job.firstLine).toBe(`a-1/${(await site.liveRelease('a-1')) ?? ''}`);
     await site.writeSpec('a', [channel], ['hello=2.0']);
     await site.condenseOk('install', 'a');
