@@ -111,11 +111,10 @@ async function publish(session: Session, name: string, id: string): Promise<{ ge
       });
     });
     const current = await readCurrentGeneration(layout);
-    const environment = config.environments.get(manifest.environment);
     const { face, warnings } = planPublish(
       current ?? NOTHING_PUBLISHED,
       { fullName: name, id },
-      environment ?? { name: manifest.environment },
+      config.environments.get(manifest.environment),
     );
     for (const text of warnings) output.report({ type: 'warning', text });
     if (current && compareFaces(face, current) && (await hasPublicLinks(layout)))

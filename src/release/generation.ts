@@ -35,26 +35,32 @@ export interface WantedAliases {
 }
 
 /**
- * The face after publishing a release.
- * Aliases of the environment are set anew; one that names a version that is not published is left out, and said.
+ * The face after publishing a release. Aliases of the environment become what the configuration says. One that it points
+ * at a version that is not published stays where it is: users lose no name over a slip.
+ * @param wanted undefined for an environment that is not in the configuration any more: its aliases stay
  */
 export function planPublish(
   face: PublicFace,
   release: { readonly fullName: string; readonly id: string },
-  wanted: WantedAliases,
+  wanted: WantedAliases | undefined,
 ): { readonly face: PublicFace; readonly warnings: readonly string[] } {
   const versions = new Map(face.versions).set(release.fullName, release.id);
   const aliases = new Map(face.aliases);
   const warnings: string[] = [];
+  if (!wanted) return { face: { versions, aliases }, warnings };
   for (const [alias, version] of [
     [wanted.name, wanted.stable],
     [`${wanted.name}-unstable`, wanted.unstable],
   ] as const) {
-    aliases.delete(alias);
-    if (version === undefined) continue;
-    const target = `${wanted.name}-${version}`;
-    if (versions.has(target)) aliases.set(alias, target);
-    else warnings.push(`alias ${alias} is left out: ${target} is not published`);
+    const target = `${wanted.name}-${version ?? ''}`;
+    const now = aliases.get(alias);
+    if (version === undefined) {
+      if (aliases.delete(alias)) warnings.push(`alias ${alias} is taken away: the configuration does not have it`);
+    } else if (versions.has(target)) aliases.set(alias, target);
+    else
+      warnings.push(
+        `alias ${alias} ${now === undefined ? 'is left out' : `stays at ${now}`}: ${target} is not published`,
+      );
   }
   return { face: { versions, aliases }, warnings };
 }

@@ -42,10 +42,25 @@ describe('planPublish', () => {
     expect(planned.warnings).toEqual(['alias a is left out: a-1 is not published']);
   });
 
-  it('takes an alias away when the configuration no longer has it', () => {
+  it('leaves an alias where it is when the configuration names a version that is not published', () => {
+    const now = face({ 'a-1': 'x' }, { a: 'a-1' });
+    const planned = planPublish(now, { fullName: 'a-1', id: 'y' }, { name: 'a', stable: '2' });
+
+    expect(planned.face).toEqual(face({ 'a-1': 'y' }, { a: 'a-1' }));
+    expect(planned.warnings).toEqual(['alias a stays at a-1: a-2 is not published']);
+  });
+
+  it('takes an alias away when the configuration no longer has it, and says so', () => {
     const planned = planPublish(face({ 'a-1': 'x' }, { a: 'a-1' }), { fullName: 'a-1', id: 'x' }, { name: 'a' });
 
     expect(planned.face).toEqual(face({ 'a-1': 'x' }));
+    expect(planned.warnings).toEqual(['alias a is taken away: the configuration does not have it']);
+  });
+
+  it('leaves every alias alone when the environment is not in the configuration any more', () => {
+    const planned = planPublish(face({ 'a-1': 'x' }, { a: 'a-1' }), { fullName: 'a-1', id: 'y' }, undefined);
+
+    expect(planned.face).toEqual(face({ 'a-1': 'y' }, { a: 'a-1' }));
   });
 });
 
