@@ -1,6 +1,7 @@
 // `condense rollback`: puts an older generation's content back, by the same one rename that publishes.
 import os from 'node:os';
-import { compareFaces, planRollback } from '../release/generation.ts';
+import { planEnvironment } from '../build/build-plan.ts';
+import { compareFaces, planRollback, type PublicFace } from '../release/generation.ts';
 import { publishFace } from '../release/publish.ts';
 import { PUBLISH_WAIT_MS, withLock } from '../release/site-lock.ts';
 import { readCurrentGeneration, readGenerations } from '../release/site-state.ts';
@@ -21,10 +22,10 @@ export async function runRollback(
   options: RollbackOptions,
 ): Promise<void> {
   const { layout, output } = session;
-  await checkOwner(session.config);
   const work = async (): Promise<void> => {
     const current = await readCurrentGeneration(layout);
     const history = await readGenerations(layout);
+    if (environment !== undefined) checkEnvironment(session, environment, history);
     const plan =
       current &&
       planRollback(history, current, {
@@ -68,7 +69,18 @@ export async function runRollback(
       ...changes,
     ]);
   };
+  if (options.dryRun) {
+    await work();
+    return;
+  }
+  await checkOwner(session.config);
   await withLock(layout.lockFile('publish'), 'rollback', work, { waitMs: PUBLISH_WAIT_MS, signal: session.signal });
+}
+
+/** One that is not in the configuration any more can still go back. */
+function checkEnvironment({ config }: Session, environment: string, history: readonly PublicFace[]): void {
+  const published = history.flatMap((face) => [...face.versions.keys()]);
+  if (!published.some((name) => name.startsWith(`${environment}-`))) planEnvironment(config, environment);
 }
 
 function describeChanges(now: ReadonlyMap<string, string>, then: ReadonlyMap<string, string>): string[] {

@@ -91,10 +91,11 @@ export function planRollback(
     readonly environments: readonly string[];
   },
 ): { readonly face: PublicFace; readonly restores: number } | undefined {
+  const { environment } = options;
+  const environments = environment === undefined ? [] : [...options.environments, environment];
   const owner = (name: string): string | undefined =>
-    options.environments.filter((environment) => ownedBy(environment, name)).sort((a, b) => b.length - a.length)[0];
+    environments.filter((one) => ownedBy(one, name)).sort((a, b) => b.length - a.length)[0];
   const mix = (older: PublicFace): PublicFace => {
-    const { environment } = options;
     if (environment === undefined) return { versions: older.versions, aliases: older.aliases };
     const pick = (now: ReadonlyMap<string, string>, then: ReadonlyMap<string, string>): Map<string, string> =>
       new Map([
@@ -103,16 +104,35 @@ export function planRollback(
       ]);
     return { versions: pick(current.versions, older.versions), aliases: pick(current.aliases, older.aliases) };
   };
-  // A generation made by a rollback has the content of an older one: going back again starts from there.
-  const from = current.restores ?? current.number;
+  const isAsNow = (older: PublicFace): boolean => compareFaces(mix(older), current);
+  const from = findOrigin(history, current, isAsNow);
   const candidates = history
     .filter((generation) => (options.to === undefined ? generation.number < from : generation.number === options.to))
     .sort((a, b) => b.number - a.number);
-  for (const older of candidates) {
-    const face = mix(older);
-    if (!compareFaces(face, current)) return { face, restores: older.restores ?? older.number };
+  const older = candidates.find((generation) => !isAsNow(generation));
+  return older && { face: mix(older), restores: older.number };
+}
+
+/**
+ * The number of the generation that first showed what is shown now. A rollback showed again what an older one had: going
+ * back once more starts from there, or it would bring back what the rollback took away. The rollback of another
+ * environment, which changed nothing here, does not count.
+ */
+function findOrigin(
+  history: readonly Generation[],
+  current: Generation,
+  isAsNow: (generation: Generation) => boolean,
+): number {
+  const byNumber = new Map(history.map((generation) => [generation.number, generation]));
+  let at = current;
+  for (;;) {
+    const before = Math.max(0, ...[...byNumber.keys()].filter((number) => number < at.number));
+    const next = [at.restores, before]
+      .map((number) => byNumber.get(number ?? 0))
+      .find((generation) => generation && isAsNow(generation));
+    if (!next) return at.number;
+    at = next;
   }
-  return undefined;
 }
 
 /** Every path of a generation. Link targets are relative: a site can be mounted elsewhere. */

@@ -94,6 +94,7 @@ describe('the configuration', () => {
 describe('the command line', () => {
   it.each([
     { args: ['install', 'nope'], says: ['ENVIRONMENT_UNKNOWN', '"nope"', 'there are: a, b'] },
+    { args: ['rollback', 'nope'], says: ['ENVIRONMENT_UNKNOWN', '"nope"', 'there are: a, b'] },
     { args: [], says: ['Usage: condense'] },
     { args: ['install'], says: [/missing required argument/] },
     { args: ['frobnicate'], says: [`unknown command 'frobnicate'`, 'condense --help'] },

@@ -97,8 +97,34 @@ describe('planRollback', () => {
     const plan = planRollback(history, generation(4, { 'a-1': 'bad again' }), { environments });
     const after = generation(5, { 'a-1': 'x' }, plan?.restores);
 
-    expect(plan).toEqual({ face: face({ 'a-1': 'x' }), restores: 1 });
+    expect(plan).toEqual({ face: face({ 'a-1': 'x' }), restores: 3 });
     expect(planRollback([...history, after], after, { environments })).toBeUndefined();
+  });
+
+  it('goes back with one environment after another went further back', () => {
+    const history = [
+      generation(1, { 'a-1': 'x', 'a-b-1': 'p' }),
+      generation(2, { 'a-1': 'y', 'a-b-1': 'p' }),
+      generation(3, { 'a-1': 'y', 'a-b-1': 'q' }),
+      generation(4, { 'a-1': 'x', 'a-b-1': 'q' }, 1),
+    ];
+    const current = generation(4, { 'a-1': 'x', 'a-b-1': 'q' }, 1);
+
+    expect(planRollback(history, current, { environment: 'a-b', environments })).toEqual({
+      face: face({ 'a-1': 'x', 'a-b-1': 'p' }),
+      restores: 2,
+    });
+    const after = generation(5, { 'a-1': 'x', 'a-b-1': 'p' }, 2);
+    expect(planRollback([...history, after], after, { environment: 'a', environments })).toBeUndefined();
+  });
+
+  it('knows an environment that is not in the configuration any more by the name that is asked for', () => {
+    const history = [generation(1, { 'gone-1': 'x', 'a-1': 'x' }), generation(2, { 'gone-1': 'y', 'a-1': 'y' })];
+    const current = generation(2, { 'gone-1': 'y', 'a-1': 'y' });
+
+    expect(planRollback(history, current, { environment: 'gone', environments })?.face).toEqual(
+      face({ 'gone-1': 'x', 'a-1': 'y' }),
+    );
   });
 
   it('passes over generations in which the environment did not differ', () => {
