@@ -2,10 +2,11 @@
 import path from 'node:path';
 import { readSiteConfig } from '../config/read-config.ts';
 import type { SiteConfig } from '../config/site-config.ts';
-import { checkPrograms } from '../site/doctor.ts';
+import { checkDirectories } from '../site/directories.ts';
 import { Layout } from '../site/layout.ts';
 import { checkOwner, readAccessPolicy } from '../site/permissions.ts';
 import { readProduct } from '../site/product.ts';
+import { checkPrograms } from '../site/programs.ts';
 import { readRuntime } from '../site/runtime.ts';
 import type { BuildContext } from '../build/pipeline.ts';
 import type { Output } from './output.ts';
@@ -39,6 +40,7 @@ export async function openBuild(session: Session): Promise<BuildContext> {
   const { config, layout, output, signal } = session;
   await checkOwner(config);
   await checkPrograms();
+  await checkDirectories(config);
   return {
     config,
     layout,

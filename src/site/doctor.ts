@@ -1,101 +1,27 @@
 // Whether this machine can build, publish and launch: what was looked at, what was found, and how to mend it.
-import path from 'node:path';
 import type { SiteConfig } from '../config/site-config.ts';
 import { AppError } from '../system/app-error.ts';
-import { EXIT } from '../system/exit-codes.ts';
-import { canWrite, lstatIfThere, readText, stat, statfs } from '../system/files.ts';
+import { lstatIfThere, readText, stat } from '../system/files.ts';
 import { findProgram } from '../system/find-program.ts';
-import { runCommand } from '../system/run-command.ts';
+import { probeDirectories } from './directories.ts';
+import type { Finding } from './finding.ts';
 import { isMember, readAccessPolicy } from './permissions.ts';
+import { probePrograms } from './programs.ts';
 import { readRuntime } from './runtime.ts';
-
-export interface Finding {
-  readonly name: string;
-  readonly status: 'ok' | 'warning' | 'failure';
-  readonly found: string;
-  /** What to do; only where something is to be done. */
-  readonly fix?: string | undefined;
-}
-
-/** One program that condense or the runtime starts. */
-interface ProgramCheck {
-  readonly program: string;
-  readonly why: string;
-  readonly package: string;
-  readonly required: boolean;
-  readonly version?: {
-    readonly args: readonly string[];
-    readonly pattern: RegExp;
-    readonly atLeast: readonly number[];
-  };
-}
-
-const PROGRAMS: readonly ProgramCheck[] = [
-  {
-    program: 'mksquashfs',
-    why: 'packs images',
-    package: 'squashfs-tools',
-    required: true,
-    // zstd came with 4.4, and with it reproducible images.
-    version: { args: ['-version'], pattern: /version (\d+)\.(\d+)/, atLeast: [4, 4] },
-  },
-  { program: 'unsquashfs', why: 'verifies images', package: 'squashfs-tools', required: true },
-  { program: 'bzip2', why: 'reads .tar.bz2 packages', package: 'bzip2', required: true },
-  { program: 'getent', why: 'looks up groups', package: 'libc-bin', required: true },
-  { program: 'git', why: 'records the commit of a release', package: 'git', required: false },
-  {
-    program: 'bash',
-    why: 'runs the launcher',
-    package: 'bash',
-    required: true,
-    version: { args: ['--version'], pattern: /version (\d+)\.(\d+)/, atLeast: [4, 4] },
-  },
-  { program: 'newuidmap', why: 'lets users of /etc/subuid build the base', package: 'uidmap', required: false },
-  { program: 'squashfuse', why: 'mounts images for users', package: 'squashfuse', required: false },
-  {
-    program: 'fuse-overlayfs',
-    why: 'stacks images for users on kernels without unprivileged overlay',
-    package: 'fuse-overlayfs',
-    required: false,
-  },
-];
 
 export async function probeSite(config: SiteConfig): Promise<Finding[]> {
   const findings = [
     await probeRuntime(config),
-    ...(await Promise.all(PROGRAMS.map(probeProgram))),
+    ...(await probePrograms()),
     await probeModules(),
     await probeUserNamespaces(),
     await probeFuse(),
     await probeOverlay(),
     await probeGroup(config, config.groups.users),
     await probeGroup(config, config.groups.owners),
-    ...(await Promise.all(
-      [
-        { name: 'prefix', dir: config.prefix, needBytes: 20e9 },
-        { name: 'admin_dir', dir: config.adminDir, needBytes: 20e9 },
-        { name: 'staging_dir', dir: config.stagingDir, needBytes: 30e9 },
-      ].map(probeDirectory),
-    )),
+    ...(await probeDirectories(config)),
   ];
   return findings.filter((finding) => finding !== undefined);
-}
-
-/**
- * What a build would only find missing after minutes of work.
- * @throws AppError TOOL_MISSING (exit 4), each program a problem of its own
- */
-export async function checkPrograms(): Promise<void> {
-  const problems = [];
-  for (const check of PROGRAMS.filter(({ required }) => required)) {
-    if ((await findProgram(check.program)) !== undefined) continue;
-    problems.push({
-      code: 'TOOL_MISSING',
-      message: `${check.program} is not on PATH; it ${check.why}`,
-      hint: `apt-get install ${check.package}`,
-    });
-  }
-  if (problems.length > 0) throw new AppError(EXIT.siteNotReady, problems);
 }
 
 async function probeRuntime(config: SiteConfig): Promise<Finding> {
@@ -107,33 +33,6 @@ async function probeRuntime(config: SiteConfig): Promise<Finding> {
     const [problem] = error.problems;
     return { name: 'container runtime', status: 'failure', found: error.message, fix: problem?.hint };
   }
-}
-
-async function probeProgram(check: ProgramCheck): Promise<Finding> {
-  const at = await findProgram(check.program);
-  const fix = `apt-get install ${check.package}   (${check.program} ${check.why})`;
-  const bad = check.required ? 'failure' : 'warning';
-  if (at === undefined) return { name: check.program, status: bad, found: 'not on PATH', fix };
-  if (!check.version) return { name: check.program, status: 'ok', found: at };
-  const { stdout } = await runCommand({ program: at, args: check.version.args, okExitCodes: [0, 1] });
-  const match = check.version.pattern.exec(stdout.toString('utf8'));
-  const version = match?.slice(1).map(Number) ?? [];
-  const enough = compareVersions(version, check.version.atLeast) >= 0;
-  return {
-    name: check.program,
-    status: enough ? 'ok' : bad,
-    found: `${version.join('.') || 'unknown version'} (${at})`,
-    ...(enough ? {} : { fix: `${check.program} ${check.version.atLeast.join('.')} or later is needed: ${fix}` }),
-  };
-}
-
-/** Negative, zero or positive; missing parts count as lower. */
-function compareVersions(a: readonly number[], b: readonly number[]): number {
-  for (let i = 0; i < Math.max(a.length, b.length); i++) {
-    const difference = (a[i] ?? -1) - (b[i] ?? -1);
-    if (difference !== 0) return difference;
-  }
-  return 0;
 }
 
 async function probeModules(): Promise<Finding> {
@@ -217,38 +116,4 @@ async function probeGroup(config: SiteConfig, group: string | undefined): Promis
     if (!(error instanceof AppError)) throw error;
     return { name: `group ${group}`, status: 'failure', found: 'does not exist', fix: `groupadd ${group}` };
   }
-}
-
-/** Looks at the nearest directory that exists: a site may not be there yet. */
-async function probeDirectory(wanted: {
-  readonly name: string;
-  readonly dir: string;
-  readonly needBytes: number;
-}): Promise<Finding> {
-  let { dir } = wanted;
-  while (!(await lstatIfThere(dir)) && dir !== path.dirname(dir)) dir = path.dirname(dir);
-  if (!(await stat(dir)).isDirectory())
-    return {
-      name: wanted.name,
-      status: 'failure',
-      found: `${dir} is not a directory`,
-      fix: `choose another ${wanted.name}`,
-    };
-  if (!(await canWrite(dir)))
-    return {
-      name: wanted.name,
-      status: 'failure',
-      found: `${dir} cannot be written by this account`,
-      fix: `chown or chmod ${dir}`,
-    };
-  const space = await statfs(dir);
-  const free = space.bavail * space.bsize;
-  const found = `${wanted.dir}: ${(free / 1e9).toFixed(0)} GB free, ${space.ffree} inodes free`;
-  const enough = free >= wanted.needBytes;
-  return {
-    name: wanted.name,
-    status: enough ? 'ok' : 'warning',
-    found,
-    ...(enough ? {} : { fix: `a large environment needs about ${(wanted.needBytes / 1e9).toFixed(0)} GB there` }),
-  };
 }

@@ -53,12 +53,12 @@ export async function canWrite(dir: string): Promise<boolean> {
   }
 }
 
-/** `undefined` where there is nothing by that name; any other failure is thrown. */
+/** `undefined` where there is nothing by that name, nor can be below a file; any other failure is thrown. */
 export async function lstatIfThere(file: string): Promise<Awaited<ReturnType<typeof fs.lstat>> | undefined> {
   try {
     return await fs.lstat(file);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
     throw error;
   }
 }

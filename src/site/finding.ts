@@ -1,0 +1,9 @@
+// What doctor says about one thing that it looked at.
+
+export interface Finding {
+  readonly name: string;
+  readonly status: 'ok' | 'warning' | 'failure';
+  readonly found: string;
+  /** What to do; only where something is to be done. */
+  readonly fix?: string | undefined;
+}
