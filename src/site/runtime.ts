@@ -1,5 +1,4 @@
 // The container runtime of this machine: which program it is and what version.
-import path from 'node:path';
 import type { SiteConfig } from '../config/site-config.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
@@ -16,11 +15,14 @@ export interface ContainerRuntime {
 /** @throws AppError RUNTIME_MISSING */
 export async function readRuntime(config: SiteConfig): Promise<ContainerRuntime> {
   const wanted = config.runtimeProgram;
-  const program = wanted ?? (await findProgram('apptainer')) ?? (await findProgram('singularity'));
-  if (program === undefined || !path.isAbsolute(program)) {
+  const program =
+    wanted === undefined
+      ? ((await findProgram('apptainer')) ?? (await findProgram('singularity')))
+      : await findProgram(wanted);
+  if (program === undefined) {
     throw new AppError(EXIT.siteNotReady, {
       code: 'RUNTIME_MISSING',
-      message: 'neither apptainer nor singularity is on PATH',
+      message: wanted === undefined ? 'neither apptainer nor singularity is on PATH' : `there is no program ${wanted}`,
       at: config.file,
       hint: 'install one (ci/setup does on Debian 12), or name it: runtime: { program: /opt/singularity/bin/singularity }',
     });
