@@ -87,7 +87,7 @@ async function writeIncoming(
   }
   const manifest = { ...facts, id, files: await readFiles(aside.dir) };
   await writeNewFile(aside.manifest, renderManifest(manifest));
-  await writePermissions(aside.dir, request.access);
+  await writePermissions(aside.dir, request.access, aside.image);
   for await (const entry of walkTree(aside.dir))
     if (entry.kind !== 'link') await syncPath(path.join(aside.dir, entry.path));
   await syncPath(aside.dir);

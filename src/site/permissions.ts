@@ -7,7 +7,7 @@ import { chmod, lchown, walkTree } from '../system/files.ts';
 import { runCommand } from '../system/run-command.ts';
 
 export interface AccessPolicy {
-  /** Numeric id of the group whose members may read; everybody when undefined. */
+  /** Numeric id of the group whose members may read the image; everybody when undefined. */
   readonly usersGroup?: number | undefined;
 }
 
@@ -18,18 +18,18 @@ export function planMode(policy: AccessPolicy, kind: 'file' | 'directory', execu
   return policy.usersGroup === undefined ? owned : owned & ~0o007;
 }
 
-/** Gives a whole tree the modes and the group of the policy. */
-export async function writePermissions(root: string, policy: AccessPolicy): Promise<void> {
-  const own = async (file: string): Promise<void> => {
-    if (policy.usersGroup !== undefined) await lchown(file, process.geteuid?.() ?? -1, policy.usersGroup);
-  };
+/**
+ * Gives a whole release its modes. Only the image is the group's: everybody can read the rest, so that whoever is not of
+ * the group is told so by the launcher instead of by the kernel.
+ */
+export async function writePermissions(root: string, policy: AccessPolicy, image: string): Promise<void> {
   for await (const entry of walkTree(root)) {
     const file = path.join(root, entry.path);
-    await own(file);
-    if (entry.kind !== 'link') await chmod(file, planMode(policy, entry.kind, (entry.mode & 0o100) !== 0));
+    const access = file === image ? policy : {};
+    if (access.usersGroup !== undefined) await lchown(file, process.geteuid?.() ?? -1, access.usersGroup);
+    if (entry.kind !== 'link') await chmod(file, planMode(access, entry.kind, (entry.mode & 0o100) !== 0));
   }
-  await own(root);
-  await chmod(root, planMode(policy, 'directory', true));
+  await chmod(root, planMode({}, 'directory', true));
 }
 
 /** @throws AppError GROUP_MISSING */
