@@ -58,6 +58,7 @@ export function unusableCharacter(file: string): string | undefined {
   if (/\s/u.test(file)) return `has white space: a '#!' line ends there`;
   if (file.includes(':')) return `has a colon: it separates the parts of the runtime's bind option`;
   if (file.includes(',')) return `has a comma: it separates the runtime's bind options`;
+  if (/["\\]/.test(file)) return `has a quotation mark or backslash: the runtime reads them as its own`;
   return undefined;
 }
 

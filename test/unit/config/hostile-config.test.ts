@@ -1,6 +1,7 @@
 // Text that was made to break the reader: it ends in a configuration error and nothing else.
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
+import { unusableCharacter } from '../../../src/config/text-rules.ts';
 import { parseSiteConfig } from '../../../src/config/parse-site-config.ts';
 import type { SiteConfig } from '../../../src/config/site-config.ts';
 import { AppError } from '../../../src/system/app-error.ts';
@@ -100,4 +101,8 @@ describe('hostile text', () => {
       { numRuns: 150 },
     );
   });
+});
+
+it.each(['/a"b', '/a\\b', '/a:b', '/a,b', '/a b'])('refuses %s, which a bind option cannot name', (file) => {
+  expect(unusableCharacter(file)).toMatch(/^has /);
 });
