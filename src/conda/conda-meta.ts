@@ -1,7 +1,7 @@
 // conda-meta: what conda, mamba and people's scripts read to know what is in an environment (CEP 32).
 import path from 'node:path';
 import { chmod, makeDir, removeTree, writeNewFile } from '../system/files.ts';
-import { dependencyName } from './link-order.ts';
+import { parseMatchSpec } from './match-spec.ts';
 import type { LinkItem, UnpackedPackage } from './link-plan.ts';
 
 /** How conda itself says how a file came into the prefix (CEP 32, `link.type`). */
@@ -41,7 +41,10 @@ export function renderRecord(request: RecordRequest): string {
   const fn = path.posix.basename(new URL(locked.url).pathname);
   const stem = `${locked.name}-${locked.version}-${locked.build}`;
   const cached = `${request.prefixInside}/pkgs/${stem}`;
-  const requested = request.requestedSpecs.filter((spec) => dependencyName(spec) === locked.name);
+  const requested = request.requestedSpecs.filter((text) => {
+    const spec = parseMatchSpec(text);
+    return typeof spec !== 'string' && spec.name === locked.name;
+  });
   const { python_site_packages_path: sitePackages, ...index } = metadata.index;
   return sortedJson({
     ...index,

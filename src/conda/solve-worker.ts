@@ -9,6 +9,7 @@ import { readBytes } from '../system/files.ts';
 import { indexRepodata } from './repodata-index.ts';
 import { firstChannelWith, selectRecords, type IndexedSubdir, type Selection } from './repodata-selection.ts';
 import { pinPackage } from './solve-problem.ts';
+import { planSolverSpec, type SolverSpec } from './spec-filter.ts';
 import type { VirtualPackage } from './virtual-packages.ts';
 
 export interface SolveTask {
@@ -65,7 +66,7 @@ const NO_ANSWER = 'Cannot solve the request because of: ';
 const MAX_REPODATA_BYTES = 2 ** 31;
 
 async function solve(task: SolveTask): Promise<SolveAnswer> {
-  const invalid = await findInvalidSpecs(task);
+  const { specs, invalid } = await readSpecs(task);
   if (invalid.length > 0) return { kind: 'invalid-specs', specs: invalid };
 
   const subdirs: IndexedSubdir[] = [];
@@ -80,14 +81,28 @@ async function solve(task: SolveTask): Promise<SolveAnswer> {
   const unknown = findUnknownNames(task, subdirs);
   if (unknown.length > 0) return { kind: 'unknown-names', specs: unknown };
 
-  const requested = task.specs.filter(({ isPin }) => !isPin);
-  const pins = task.specs.filter(({ isPin }) => isPin);
+  const requested = specs.filter(({ isPin }) => !isPin);
+  const pins = specs.filter(({ isPin }) => isPin);
   const names = requested.map(({ name }) => name);
   const ofChannel = new Map(
     task.specs.flatMap(({ name, channel }) => (channel === undefined ? [] : [[name, channel]])),
   );
-  const selection = selectRecords(subdirs, names, ofChannel, isVersion);
-  serveToSolver(renderSolverRepodata(selection, task), task.platform);
+  const all = selectRecords(subdirs, names, ofChannel, isVersion);
+  const selection = filterRecords(all, specs);
+  const unsatisfiable = (explanation: string): SolveAnswer => ({
+    kind: 'unsatisfiable',
+    explanation: [explanation, ...describeEmptyPins(explanation, selection, pins)].join('\n'),
+    hidden: names.filter((name) => {
+      const first = firstChannelWith(subdirs, name);
+      return subdirs.some(({ channel, index }) => channel !== first && index.places.has(name));
+    }),
+    available: Object.fromEntries(names.map((name) => [name, availableVersions(name, all)])),
+    refused: all.refused,
+  });
+  const emptied = requested.find(({ name, matches }) => matches && !hasName(selection, name));
+  // In the solver's words, which are read where they are described.
+  if (emptied) return unsatisfiable(`No candidates were found for ${emptied.name} ${emptied.written}.`);
+  serveToSolver(renderSolverRepodata(selection, task, pins), task.platform);
   try {
     // The type of platforms has no plain string.
     const platforms = [task.platform, 'noarch'] as Parameters<typeof simpleSolve>[2];
@@ -108,33 +123,53 @@ async function solve(task: SolveTask): Promise<SolveAnswer> {
   } catch (error) {
     // The solver throws text.
     if (typeof error !== 'string' || !error.startsWith(NO_ANSWER)) throw error;
-    const hidden = names.filter((name) => {
-      const first = firstChannelWith(subdirs, name);
-      return subdirs.some(({ channel, index }) => channel !== first && index.places.has(name));
-    });
-    return {
-      kind: 'unsatisfiable',
-      explanation: error.slice(NO_ANSWER.length).trimEnd(),
-      hidden,
-      available: Object.fromEntries(names.map((name) => [name, availableVersions(name, selection)])),
-      refused: selection.refused,
-    };
+    return unsatisfiable(error.slice(NO_ANSWER.length).trimEnd());
   }
 }
 
+type ReadSpec = SolveTask['specs'][number] & SolverSpec & { readonly written: string };
+
 /** Each spec alone against nothing: the solver reads specs first, and says so when it cannot. */
-async function findInvalidSpecs(task: SolveTask): Promise<{ spec: number; why: string }[]> {
+async function readSpecs(task: SolveTask): Promise<{ specs: ReadSpec[]; invalid: { spec: number; why: string }[] }> {
+  const specs: ReadSpec[] = [];
   const invalid: { spec: number; why: string }[] = [];
-  for (const [spec, { text }] of task.specs.entries()) {
+  for (const [spec, asked] of task.specs.entries()) {
     try {
-      await simpleSolve([text], [], [], undefined);
+      const planned = planSolverSpec(asked.text);
+      specs.push({ ...asked, ...planned, written: asked.text.slice(asked.name.length) });
+      await simpleSolve([planned.text], [], [], undefined);
     } catch (error) {
-      if (typeof error !== 'string') throw error;
-      if (!error.startsWith(NO_ANSWER)) invalid.push({ spec, why: error });
+      // What WebAssembly throws when it panics.
+      if (error instanceof Error && error.name === 'RuntimeError') throw error;
+      const why = errorMessage(error);
+      if (!why.startsWith(NO_ANSWER)) invalid.push({ spec, why });
     }
   }
-  return invalid;
+  return { specs, invalid };
 }
+
+/** Without the records that a spec or a pin of their name does not match. */
+function filterRecords(selection: Selection, specs: readonly ReadSpec[]): Selection {
+  const filters = specs.filter(({ matches }) => matches);
+  if (filters.length === 0) return selection;
+  const kept = [...selection.records].filter(([, { record, file }]) =>
+    filters.every(({ name, matches }) => name !== record.name || matches?.({ ...record, file }) !== false),
+  );
+  return { ...selection, records: new Map(kept) };
+}
+
+/** Pins that leave nothing of a package that the explanation misses: in the solver's words, as for a spec. */
+function describeEmptyPins(explanation: string, selection: Selection, pins: readonly ReadSpec[]): string[] {
+  const words = new Set(explanation.split(/[\s,]+/));
+  return pins.flatMap(({ name, channel, matches }, position) => {
+    const isLimit = channel !== undefined || matches !== undefined;
+    if (!isLimit || !words.has(name) || hasName(selection, name)) return [];
+    return [`No candidates were found for ${pinPackage(position)} *.`];
+  });
+}
+
+const hasName = ({ records }: Selection, name: string): boolean =>
+  [...records.values()].some(({ record }) => record.name === name);
 
 function findUnknownNames(task: SolveTask, subdirs: readonly IndexedSubdir[]): { spec: number; similar: string[] }[] {
   const virtual = new Set(task.virtualPackages.map(({ name }) => name));
@@ -181,7 +216,11 @@ function isVersion(text: string): boolean {
 }
 
 /** repodata.json of each subdir; in one order, whatever the channel's, so that equal inputs give equal answers. */
-function renderSolverRepodata(selection: Selection, task: SolveTask): ReadonlyMap<string, string> {
+function renderSolverRepodata(
+  selection: Selection,
+  task: SolveTask,
+  pins: readonly ReadSpec[],
+): ReadonlyMap<string, string> {
   const members = new Map<string, string[]>();
   const add = (subdir: string, file: string, record: unknown): void => {
     const section = `${subdir} ${file.endsWith('.conda') ? 'packages.conda' : 'packages'}`;
@@ -198,7 +237,7 @@ function renderSolverRepodata(selection: Selection, task: SolveTask): ReadonlyMa
     add('noarch', `${name}-${version}-${build}.conda`, record);
   }
   // The solver has no specs that install nothing: a pin is a package that constrains, as conda's own solver has it.
-  for (const [position, { text }] of task.specs.filter(({ isPin }) => isPin).entries()) {
+  for (const [position, { text }] of pins.entries()) {
     const name = pinPackage(position);
     const record = {
       name,

@@ -68,6 +68,18 @@ test.each([
   await expect(failed).rejects.not.toThrow(/condense_pin|zlib/);
 });
 
+test.each(['subdir=noarch', 'track_features=mkl', 'version="^12.*$"'])(
+  'names a pin of [%s] that leaves nothing of what is needed',
+  async (limit) => {
+    const failed = solve({ channels, specs: ['torch'], pinned: [`cudatoolkit[${limit}]`] });
+
+    await expect(failed).rejects.toThrow(
+      /No candidates were found for the pin cudatoolkit\[.*\(install_config\.yaml:7:5\)/,
+    );
+    await expect(failed).rejects.not.toThrow(/condense_pin/);
+  },
+);
+
 test('refuses a pin that is no spec, at its place', async () => {
   await expect(solve({ channels, specs: ['zlib'], pinned: ['cudatoolkit <<1'] })).rejects.toThrow(
     /^install_config\.yaml:7:5: "cudatoolkit <<1" is not a conda spec/,

@@ -1,27 +1,39 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { parseDependencyName, parseSpecs } from '../../../src/conda/match-spec.ts';
+import { parseDependencyName, parseMatchSpec, parseSpecs } from '../../../src/conda/match-spec.ts';
 import { AppError } from '../../../src/system/app-error.ts';
 
 const line = (text: string) => ({ text, at: 'environment.yml:4:5' });
 
 test.each([
   ['numpy', 'numpy'],
-  ['NumPy=2.1', 'numpy'],
-  ['numpy >=2,<3', 'numpy'],
-  ['numpy[version=">=2"]', 'numpy'],
-  ['numpy[build_number=2,build="py*"]', 'numpy'],
-  ['_libgcc_mutex ==0.1 conda_forge', '_libgcc_mutex'],
-  ['numpy!=2', 'numpy'],
-  ['numpy~=2.0', 'numpy'],
-])('the name of %s is %s', (text, name) => {
-  expect(parseSpecs([line(text)])).toMatchObject([{ name, solverText: text, channel: undefined }]);
+  ['NumPy=2.1', 'numpy[version="=2.1"]'],
+  ['numpy >= 2 , < 3', 'numpy[version=">=2,<3"]'],
+  ['numpy[version=">=2"]', 'numpy[version=">=2"]'],
+  ['numpy[build_number=2,build="py*"]', 'numpy[build_number="2",build="py*"]'],
+  ["numpy[version='1.8' build=py_0]", 'numpy[version="1.8",build="py_0"]'],
+  ['_libgcc_mutex ==0.1 conda_forge', '_libgcc_mutex[version="==0.1",build="conda_forge"]'],
+  ['numpy=1.8=py_0', 'numpy[version="==1.8",build="py_0"]'],
+  ['numpy!=2', 'numpy[version="!=2"]'],
+  ['numpy~=2.0', 'numpy[version="~=2.0"]'],
+  ['numpy 1.8[version=2,name=other]', 'numpy[version="2"]'],
+  ['numpy 1.8 # the old one', 'numpy[version="1.8"]'],
+  ['numpy * py*', 'numpy[version="*",build="py*"]'],
+])('gives the solver %s as %s', (text, solverText) => {
+  expect(parseSpecs([line(text)])).toMatchObject([{ solverText, channel: undefined }]);
 });
 
 test.each([
-  ['conda-forge::numpy >=2', 'conda-forge', 'numpy >=2'],
-  ['https://example.org/a::numpy', 'https://example.org/a', 'numpy'],
-  ['conda-forge/linux-64::numpy', 'conda-forge/linux-64', 'numpy'],
+  ['conda-forge::numpy >=2', 'conda-forge', 'numpy[version=">=2"]'],
+  ['https://example.org:8080/a::numpy', 'https://example.org:8080/a', 'numpy'],
+  ['conda-forge/linux-64::numpy', 'conda-forge', 'numpy[subdir="linux-64"]'],
+  ['conda-forge/label/dev::numpy', 'conda-forge/label/dev', 'numpy'],
+  ['*/noarch::numpy', undefined, 'numpy[subdir="noarch"]'],
+  ['numpy[channel=conda-forge]', 'conda-forge', 'numpy'],
+  ['numpy[channel="https://example.org/a/noarch"]', 'https://example.org/a', 'numpy[subdir="noarch"]'],
+  ['a/noarch::numpy[channel=b,subdir=linux-64]', 'b', 'numpy[subdir="linux-64"]'],
+  ['conda-forge:namespace:numpy', 'conda-forge', 'numpy'],
+  ['namespace:numpy', undefined, 'numpy'],
 ])('takes the channel off %s', (text, channel, solverText) => {
   expect(parseSpecs([line(text)])).toMatchObject([{ channel, solverText }]);
 });
@@ -34,14 +46,29 @@ test.each([
   '^num.*$',
   'numpy@mkl',
   '::numpy',
-  'a:b:c',
   'numpy[version=1',
-  'numpy[subdir=noarch]',
-  'numpy[channel=x]',
+  'numpy[license=MIT]',
+  'numpy[optional]',
+  'numpy[extras=[a]]',
+  'numpy[version=">=2]',
+  'numpy[build_number=99999999999999999999]',
+  'numpy[md5=abc]',
+  'num*',
+  '*[track_features=mkl]',
+  'numpy-1.0-0.conda',
   'https://example.org/numpy-1-0.conda',
   '-e .',
 ])('refuses %j at its place', (text) => {
   expect(() => parseSpecs([line('ok'), line(text)])).toThrow(/^environment\.yml:4:5: .* is not a conda spec/);
+});
+
+test('reads what it renders to the same', () => {
+  const spec = parseMatchSpec('c/noarch::Numpy >=1,<2 py*[track_features="a b",build_number=">=1"]');
+  const { channel, solverText } =
+    parseSpecs([line('c/noarch::Numpy >=1,<2 py*[track_features="a b",build_number=">=1"]')])[0] ?? {};
+
+  expect(parseMatchSpec(solverText ?? '')).toEqual({ ...(spec as object), channel: undefined });
+  expect(channel).toBe('c');
 });
 
 test('never throws anything but its own error, and names are never more than a name', () => {
