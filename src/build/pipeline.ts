@@ -6,7 +6,8 @@ import { nativeInstaller } from '../conda/native-installer.ts';
 import type { EnvironmentLock } from '../conda/lock.ts';
 import { renderLock } from '../conda/lock.ts';
 import type { RunInside } from '../conda/installer.ts';
-import { solveEnvironment } from '../conda/solve.ts';
+import { readChannelAccess, type ChannelAccess } from '../conda/channel-access.ts';
+import { listChannels, solveEnvironment, type SolveRequest } from '../conda/solve.ts';
 import { probeVirtualPackages } from '../conda/virtual-packages.ts';
 import type { SiteConfig } from '../config/site-config.ts';
 import { findRelease, removeAbandoned } from '../release/find-release.ts';
@@ -18,6 +19,7 @@ import { writeNodeRuntime, type Product } from '../site/product.ts';
 import type { ContainerRuntime } from '../site/runtime.ts';
 import type { Report } from '../system/events.ts';
 import { digestFile, digestText, pathExists, removeTree } from '../system/files.ts';
+import { redactUrls } from '../system/redact-urls.ts';
 import { runCommand } from '../system/run-command.ts';
 import { captureActivation } from './activate.ts';
 import { planBase, readRootLinks, writeBase, type BasePlan } from './base.ts';
@@ -67,7 +69,8 @@ export async function buildRelease(context: BuildContext, plan: BuildPlan): Prom
   };
   await removeAbandoned(layout, plan.fullName);
   const { base, node } = await timed('base', () => readyStore(context));
-  const lock = await timed('solve', () => solve(context, plan), `${plan.spec.dependencies.length} specs`);
+  const access = await readChannelAccess(listChannels(solveInputs(context, plan)), process.env);
+  const lock = await timed('solve', () => solve(context, plan, access), `${plan.spec.dependencies.length} specs`);
   const launcher = planLauncherFacts(context, plan, base.file, node);
   const inputs = planInputs(context, plan, lock, base.digest, launcher);
   const inputsDigest = digestText(JSON.stringify(inputs));
@@ -76,7 +79,7 @@ export async function buildRelease(context: BuildContext, plan: BuildPlan): Prom
 
   try {
     const manifest = await timed('build', () =>
-      build(context, plan, { base, lock, launcher, inputs, inputsDigest, stageSeconds }, timed),
+      build(context, plan, { base, lock, access, launcher, inputs, inputsDigest, stageSeconds }, timed),
     );
     await timed('gate', () => passGate(layout, plan, manifest, context.signal));
     return { manifest, built: true };
@@ -92,6 +95,7 @@ const STORE_WAIT_MS = 300_000;
 interface Prepared {
   readonly base: BasePlan;
   readonly lock: EnvironmentLock;
+  readonly access: ChannelAccess;
   readonly launcher: ReleaseLauncherFacts;
   readonly inputs: Record<string, string>;
   readonly inputsDigest: string;
@@ -121,12 +125,23 @@ async function readyBase(context: BuildContext): Promise<BasePlan> {
   return plan;
 }
 
-async function solve(context: BuildContext, plan: BuildPlan): Promise<EnvironmentLock> {
-  return await solveEnvironment({
+/** What is asked of whom. */
+function solveInputs(
+  context: BuildContext,
+  plan: BuildPlan,
+): Pick<SolveRequest, 'specs' | 'pinned' | 'channels' | 'channelAlias'> {
+  return {
     specs: plan.spec.dependencies,
     pinned: plan.environment.pinned,
     channels: plan.channels,
     channelAlias: context.config.channels.alias,
+  };
+}
+
+async function solve(context: BuildContext, plan: BuildPlan, access: ChannelAccess): Promise<EnvironmentLock> {
+  return await solveEnvironment({
+    ...solveInputs(context, plan),
+    access,
     platform: plan.platform,
     virtualPackages: await probeVirtualPackages(context.config.virtualPackages, process.env),
     repodataCacheDir: context.layout.repodataCache,
@@ -167,7 +182,7 @@ function planInputs(
     module: digestText(
       JSON.stringify([product.moduleTemplate, config.site, config.moduleFamily, context.layout.publicScripts]),
     ),
-    spec: digestText(JSON.stringify(plan.spec.dependencies.map((line) => line.text))),
+    spec: digestText(JSON.stringify(plan.spec.dependencies.map((line) => redactUrls(line.text)))),
     squashfs: digestText(JSON.stringify(config.squashfs)),
   };
 }
@@ -204,9 +219,10 @@ async function build(
         plan.spec.variables,
         {
           lock: prepared.lock,
-          requestedSpecs: plan.spec.dependencies.map((line) => line.text),
-          pinnedSpecs: plan.environment.pinned.map((line) => line.text),
+          requestedSpecs: plan.spec.dependencies.map((line) => redactUrls(line.text)),
+          pinnedSpecs: plan.environment.pinned.map((line) => redactUrls(line.text)),
           prefixInside: plan.condaPrefix,
+          access: prepared.access,
           cacheDir: layout.packageCache,
           runInside,
           report,

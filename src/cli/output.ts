@@ -1,7 +1,8 @@
-// The one place that writes to stdout and stderr: results and narration, as text or as JSON lines.
+// The one place that writes to stdout and stderr: results and narration, as text or as JSON lines; never a secret of a URL.
 import { AppError, type Problem } from '../system/app-error.ts';
 import type { Report, WorkEvent } from '../system/events.ts';
 import { EXIT, type ExitCode } from '../system/exit-codes.ts';
+import { redactUrls, renderRedactedJson } from '../system/redact-urls.ts';
 import { describeSystemError } from '../system/system-error.ts';
 
 export interface OutputOptions {
@@ -34,9 +35,9 @@ export class Output {
   result(data: object, lines: readonly string[]): void {
     this.#clearBar();
     const text = this.#options.json
-      ? JSON.stringify({ v: 1, type: 'result', ...data })
+      ? renderRedactedJson({ v: 1, type: 'result', ...data })
       : lines.length > 0
-        ? lines.join('\n')
+        ? redactUrls(lines.join('\n'))
         : undefined;
     if (text !== undefined) this.#streams.stdout.write(`${text}\n`);
   }
@@ -44,7 +45,7 @@ export class Output {
   /** Narration of long work: a bar on a terminal, lines otherwise, events with --json. */
   readonly report: Report = (event) => {
     if (this.#options.json) {
-      this.#streams.stdout.write(`${JSON.stringify({ v: 1, ...event })}\n`);
+      this.#streams.stdout.write(`${renderRedactedJson({ v: 1, ...event })}\n`);
       return;
     }
     if (event.type === 'progress') {
@@ -52,7 +53,7 @@ export class Output {
       return;
     }
     this.#clearBar();
-    this.#streams.stderr.write(`${this.#describe(event)}\n`);
+    this.#streams.stderr.write(`${redactUrls(this.#describe(event))}\n`);
   };
 
   /** @returns the exit code that belongs to what was thrown */
@@ -68,11 +69,12 @@ export class Output {
       },
     ];
     if (this.#options.json) {
-      this.#streams.stdout.write(`${JSON.stringify({ v: 1, type: 'error', exit, problems })}\n`);
+      this.#streams.stdout.write(`${renderRedactedJson({ v: 1, type: 'error', exit, problems })}\n`);
     } else {
-      for (const problem of problems) this.#streams.stderr.write(`${this.#describeProblem(problem)}\n`);
+      for (const problem of problems) this.#streams.stderr.write(`${redactUrls(this.#describeProblem(problem))}\n`);
     }
-    if (this.#options.debug && error instanceof Error) this.#streams.stderr.write(`${describeCauses(error)}\n`);
+    if (this.#options.debug && error instanceof Error)
+      this.#streams.stderr.write(`${redactUrls(describeCauses(error))}\n`);
     return exit;
   }
 

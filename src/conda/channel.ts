@@ -2,6 +2,7 @@
 import { pathToFileURL } from 'node:url';
 import { AppError, type Problem } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
+import { redactUrls } from '../system/redact-urls.ts';
 
 export interface Channel {
   /** For requests only: may hold credentials. No trailing slash, no subdir. */
@@ -15,11 +16,6 @@ const SUBDIRS =
   /^(?:noarch|linux-(?:32|64|aarch64|armv6l|armv7l|ppc64|ppc64le|riscv64|s390x)|osx-(?:64|arm64)|win-(?:32|64|arm64))$/;
 /** CEP 26: path components and labels; each starts with a letter, a digit or `_`, so `..` is none. */
 const CHANNEL_NAME = /^[A-Za-z0-9_][\w.-]*(?:\/[A-Za-z0-9_][\w.-]*)*$/;
-
-/** Takes `user:password@` and conda's `/t/<token>` out of any text that may hold URLs. */
-export function redactUrls(text: string): string {
-  return text.replaceAll(/:\/\/[^/\s@]*@/g, '://').replaceAll(/\/t\/[^/\s]+(?=\/|\s|$)/g, '');
-}
 
 /**
  * The channels of a spec in order, highest priority first, each once.

@@ -7,13 +7,16 @@ import type { Report } from '../system/events.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { lstatIfThere, makeDir } from '../system/files.ts';
 import { isAbandonedStream, readChunks, removeDayOldFiles, writeStream } from '../system/streamed-files.ts';
-import { describeStatus, requestChannel } from './http.ts';
+import { authorizeUrl, OPEN_ACCESS, type ChannelAccess } from './channel-access.ts';
+import { requestChannel, RequestRefused, unexpectedAnswer } from './http.ts';
 import type { LockedPackage } from './lock.ts';
 
 type WantedPackage = Pick<LockedPackage, 'name' | 'url' | 'sha256' | 'sizeBytes'>;
 
 export interface FetchRequest {
+  /** Their URLs are without credentials, as locks have them. */
   readonly packages: readonly WantedPackage[];
+  readonly access?: ChannelAccess | undefined;
   /** Shared by builds, by several processes at once too; safe to delete. */
   readonly cacheDir: string;
   readonly report: Report;
@@ -84,9 +87,9 @@ async function fetchPackage(
     await makeDir(path.dirname(file));
     await removeDayOldFiles(path.dirname(file), isAbandonedStream);
     // Twice: a proxy may have given something stale or cut short, once.
-    await download(wanted, file, request.signal, count).catch(async (error: unknown) => {
+    await download(wanted, file, request, count).catch(async (error: unknown) => {
       if (!(error instanceof WrongContent)) throw error;
-      await download(wanted, file, request.signal, count);
+      await download(wanted, file, request, count);
     });
   } catch (error) {
     stopIfAborted(request.signal);
@@ -99,7 +102,7 @@ async function fetchPackage(
 async function download(
   wanted: WantedPackage,
   file: string,
-  signal: AbortSignal | undefined,
+  { access = OPEN_ACCESS, signal }: FetchRequest,
   count: (bytes: number) => void,
 ): Promise<void> {
   const store = async (chunks: AsyncIterable<Uint8Array>): Promise<void> => {
@@ -129,8 +132,8 @@ async function download(
     await store(readChunks(fileURLToPath(wanted.url)));
     return;
   }
-  await requestChannel({ url: wanted.url, signal }, async (response, body) => {
-    if (response.status !== 200) throw new Error(`the server answered ${describeStatus(response)}`);
+  await requestChannel({ url: authorizeUrl(wanted.url, access), signal }, async (response, body) => {
+    if (response.status !== 200) throw unexpectedAnswer(response, wanted.url);
     await store(body);
   });
 }
@@ -179,7 +182,12 @@ function describeFailure(wanted: WantedPackage, file: string, error: unknown): P
   return {
     code: 'PACKAGE_UNREACHABLE',
     message: `${wanted.url} cannot be downloaded: ${errorMessage(error)}`,
-    hint: wanted.url.startsWith('file:') ? `ls -l ${fileURLToPath(wanted.url)}` : `curl -fsSIL ${wanted.url}`,
+    hint:
+      error instanceof RequestRefused
+        ? error.hint
+        : wanted.url.startsWith('file:')
+          ? `ls -l ${fileURLToPath(wanted.url)}`
+          : `curl -fsSIL ${wanted.url}`,
   };
 }
 

@@ -15,6 +15,17 @@ class IncompleteAnswer extends Error {
   override readonly name = 'IncompleteAnswer';
 }
 
+/** The request reached somebody who refuses it: asking again changes nothing, a person can. */
+export class RequestRefused extends Error {
+  override readonly name = 'RequestRefused';
+  readonly hint: string;
+
+  constructor(message: string, hint: string) {
+    super(message);
+    this.hint = hint;
+  }
+}
+
 const TRIES = 4;
 const FIRST_PAUSE_MS = 250;
 /** No byte for so long: the connection is given up. A slow download that moves is not. */
@@ -88,13 +99,36 @@ async function* chunksOf(response: Response, timer: NodeJS.Timeout): AsyncGenera
 function withAuthorization(text: string): { readonly url: string; readonly headers: Record<string, string> } {
   const url = new URL(text);
   if (url.username === '' && url.password === '') return { url: url.href, headers: {} };
-  const pair = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+  const pair = `${decode(url.username)}:${decode(url.password)}`;
   url.username = '';
   url.password = '';
   return { url: url.href, headers: { authorization: `Basic ${Buffer.from(pair).toString('base64')}` } };
 }
 
-export function describeStatus(response: Response): string {
+/** A password may have a `%` that escapes nothing. */
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (error) {
+    if (error instanceof URIError) return text;
+    throw error;
+  }
+}
+
+/**
+ * What to throw for an answer that is none. Pure.
+ * @param url that was asked for, without credentials
+ */
+export function unexpectedAnswer(response: Response, url: string): Error {
+  const message = `the server answered ${describeStatus(response)}`;
+  if (response.status !== 401 && response.status !== 403) return new Error(message);
+  return new RequestRefused(
+    message,
+    `give this account a "machine ${new URL(url).hostname} login ... password ..." in ~/.netrc, or the channel credentials in its URL`,
+  );
+}
+
+function describeStatus(response: Response): string {
   return `${response.status} ${response.statusText}`.trim();
 }
 

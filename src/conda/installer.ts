@@ -1,6 +1,7 @@
 // The contract of what turns a lock into a prefix. Our own linker is one such; mamba and conda will be others.
 import type { CommandResult } from '../system/run-command.ts';
 import type { Report } from '../system/events.ts';
+import type { ChannelAccess } from './channel-access.ts';
 import type { EnvironmentLock } from './lock.ts';
 
 /** Runs a program in the build container, where the staging prefix is seen at its final path. */
@@ -22,6 +23,8 @@ export interface InstallRequest {
   readonly prefixOnDisk: string;
   /** Where users will see it: `/opt/conda/analysis3-26.11`. */
   readonly prefixInside: string;
+  /** What downloads need that the lock must not hold. Default: nothing. */
+  readonly access?: ChannelAccess | undefined;
   /** Content-addressed package cache; shared by builds, safe to delete. */
   readonly cacheDir: string;
   readonly runInside: RunInside;

@@ -6,8 +6,8 @@ import type { Installer } from './installer.ts';
 export const nativeInstaller: Installer = {
   name: 'native',
   async install(request) {
-    const { cacheDir, report, signal } = request;
-    const archives = await fetchPackages({ packages: request.lock.packages, cacheDir, report, signal });
+    const { access, cacheDir, report, signal } = request;
+    const archives = await fetchPackages({ packages: request.lock.packages, access, cacheDir, report, signal });
     return await installArchives(request, archives);
   },
 };

@@ -8,7 +8,8 @@ import { EXIT } from '../system/exit-codes.ts';
 import { digestText, makeDir, pathExists, readText, removeTree, writeFileAtomic } from '../system/files.ts';
 import { isAbandonedStream, removeDayOldFiles, writeStream } from '../system/streamed-files.ts';
 import type { Channel } from './channel.ts';
-import { describeStatus, requestChannel } from './http.ts';
+import { authorizeUrl, type ChannelAccess } from './channel-access.ts';
+import { requestChannel, RequestRefused, unexpectedAnswer } from './http.ts';
 
 /** One subdir of one channel; `file` is plain JSON, or zstd when its name ends in `.zst`. */
 export interface SubdirRepodata {
@@ -19,6 +20,7 @@ export interface SubdirRepodata {
 
 export interface RepodataRequest {
   readonly channels: readonly Channel[];
+  readonly access: ChannelAccess;
   /** `linux-64`; `noarch` is read besides. */
   readonly platform: string;
   readonly cacheDir: string;
@@ -101,7 +103,7 @@ async function fetchRemote(channel: Channel, subdir: string, request: RepodataRe
   const stateFile = path.join(cacheDir, `${key}.state.json`);
   const known = await readState(cacheDir, stateFile);
   for (const variant of VARIANTS) {
-    const state = await fetchVariant(`${channel.url}/${subdir}/${variant}`, variant, key, known, request);
+    const state = await fetchVariant(`${channel.publicUrl}/${subdir}/${variant}`, variant, key, known, request);
     if (state === undefined) continue;
     if (state !== known) {
       await writeFileAtomic(stateFile, `${JSON.stringify(state)}\n`);
@@ -124,23 +126,26 @@ async function fetchVariant(
   const headers: Record<string, string> = {};
   if (same?.etag !== undefined) headers['if-none-match'] = same.etag;
   if (same?.lastModified !== undefined) headers['if-modified-since'] = same.lastModified;
-  return await requestChannel({ url, headers, signal: request.signal }, async (response, body) => {
-    if (response.status === 304 && same) return same;
-    // Object stores say 403 for what is not there; for the last variant that may also be a missing permission.
-    if (response.status === 404 || (response.status === 403 && variant !== 'repodata.json')) return undefined;
-    if (response.status !== 200) throw new Error(`the server answered ${describeStatus(response)}`);
-    let dataFile = '';
-    await writeStream(path.resolve(request.cacheDir), body, ({ sha256 }) => {
-      dataFile = `${key}-${sha256}${variant.slice('repodata'.length)}`;
-      return dataFile;
-    });
-    return {
-      variant,
-      dataFile,
-      etag: response.headers.get('etag') ?? undefined,
-      lastModified: response.headers.get('last-modified') ?? undefined,
-    };
-  });
+  return await requestChannel(
+    { url: authorizeUrl(url, request.access), headers, signal: request.signal },
+    async (response, body) => {
+      if (response.status === 304 && same) return same;
+      // Object stores say 403 for what is not there; for the last variant that may also be a missing permission.
+      if (response.status === 404 || (response.status === 403 && variant !== 'repodata.json')) return undefined;
+      if (response.status !== 200) throw unexpectedAnswer(response, url);
+      let dataFile = '';
+      await writeStream(path.resolve(request.cacheDir), body, ({ sha256 }) => {
+        dataFile = `${key}-${sha256}${variant.slice('repodata'.length)}`;
+        return dataFile;
+      });
+      return {
+        variant,
+        dataFile,
+        etag: response.headers.get('etag') ?? undefined,
+        lastModified: response.headers.get('last-modified') ?? undefined,
+      };
+    },
+  );
 }
 
 /** A state that cannot be read, or whose data is gone, is none: the data is asked for anew. */
@@ -164,9 +169,12 @@ function unreachable(channel: Channel, subdir: string, why: string, cause?: unkn
     {
       code: 'CHANNEL_UNREACHABLE',
       message: `channel ${channel.publicUrl} cannot be read (${subdir}): ${why}`,
-      hint: channel.url.startsWith('file:')
-        ? `ls ${channel.publicUrl.slice('file://'.length)}/${subdir}`
-        : `curl -fsSIL ${repodata}`,
+      hint:
+        cause instanceof RequestRefused
+          ? cause.hint
+          : channel.url.startsWith('file:')
+            ? `ls ${channel.publicUrl.slice('file://'.length)}/${subdir}`
+            : `curl -fsSIL ${repodata}`,
     },
     { cause },
   );

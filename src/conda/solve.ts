@@ -4,7 +4,9 @@ import type { SpecLine } from '../config/environment-spec.ts';
 import { AppError, errorMessage, type Problem } from '../system/app-error.ts';
 import type { Report } from '../system/events.ts';
 import { EXIT } from '../system/exit-codes.ts';
-import { parseChannel, parseChannels, redactUrls, type Channel } from './channel.ts';
+import { redactUrls } from '../system/redact-urls.ts';
+import { parseChannel, parseChannels, type Channel } from './channel.ts';
+import { OPEN_ACCESS, type ChannelAccess } from './channel-access.ts';
 import { digestInputs, type EnvironmentLock, type LockedPackage } from './lock.ts';
 import { describeInvalidSpec, parseSpecs, type RequestedSpec } from './match-spec.ts';
 import { fetchRepodata, removeCachedRepodata, type SubdirRepodata } from './repodata.ts';
@@ -29,6 +31,8 @@ interface SolveInputs {
 export interface SolveRequest extends SolveInputs {
   /** Repodata is kept here between solves, and asked for again when it has changed. */
   readonly repodataCacheDir: string;
+  /** How to reach the channels. Default: with the credentials in their URLs alone. */
+  readonly access?: ChannelAccess | undefined;
   readonly report: Report;
   readonly signal?: AbortSignal | undefined;
 }
@@ -57,7 +61,12 @@ export async function solveEnvironment(request: SolveRequest): Promise<Environme
   const pins = parseSpecs(request.pinned ?? []);
   const all = [...specs, ...pins];
   const channels = withNamedChannels(parseChannels(request.channels, request.channelAlias), all, request.channelAlias);
-  const subdirs = await fetchRepodata({ ...request, channels: channels.list, cacheDir: request.repodataCacheDir });
+  const subdirs = await fetchRepodata({
+    ...request,
+    channels: channels.list,
+    access: { ...(request.access ?? OPEN_ACCESS), channels: channels.list },
+    cacheDir: request.repodataCacheDir,
+  });
   const task: SolveTask = {
     specs: all.map((spec, position) => ({
       text: spec.solverText,
@@ -99,6 +108,17 @@ export async function solveEnvironment(request: SolveRequest): Promise<Environme
     case 'bad-repodata':
       throw await corruptChannel(subdirs[answer.subdir], answer.why, request.repodataCacheDir);
   }
+}
+
+/**
+ * Every channel that a solve of these inputs asks, with its credentials.
+ * @throws AppError SPEC_INVALID, CHANNEL_INVALID
+ */
+export function listChannels(
+  inputs: Pick<SolveInputs, 'specs' | 'pinned' | 'channels' | 'channelAlias'>,
+): readonly Channel[] {
+  const specs = parseSpecs([...inputs.specs, ...(inputs.pinned ?? [])]);
+  return withNamedChannels(parseChannels(inputs.channels, inputs.channelAlias), specs, inputs.channelAlias).list;
 }
 
 /** The channels of the list, then those that a spec names (`channel::name`) and the list does not: as conda has it. */

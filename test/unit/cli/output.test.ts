@@ -109,4 +109,18 @@ describe('narration', () => {
     expect(captured.stdout).toBe('{"v":1,"type":"warning","text":"w"}\n{"v":1,"type":"result","a":1}\n');
     expect(captured.stderr).toBe('');
   });
+
+  it('shows no credentials of a URL, whoever put them there', () => {
+    const secret = 'https://me:s3cret@h.example/t/s3cret/main';
+    for (const json of [false, true]) {
+      const captured = capture({ json, debug: true });
+      captured.output.result({ channels: [secret] }, [`channels ${secret}`]);
+      captured.output.report({ type: 'note', text: secret });
+      captured.output.error(new AppError(EXIT.buildFailed, { code: 'X', message: secret, at: secret, hint: secret }));
+      captured.output.error(new Error(secret));
+
+      expect(captured.stdout + captured.stderr).toContain('https://h.example/main');
+      expect(captured.stdout + captured.stderr).not.toContain('s3cret');
+    }
+  });
 });
