@@ -60,13 +60,24 @@ export async function captureActivation(
       env,
       timeoutMs: 120_000,
     });
-    return parseEnvironment(result.stdout);
+    const environment = parseEnvironment(result.stdout);
+    if (!environment.has('CONDA_PREFIX')) throw activationCutShort(prefixInside);
+    return environment;
   };
   const after = await activate(CLEAN);
   const touched = [...after.keys()].filter((name) => !(name in CLEAN) && !(name in own) && /^[A-Za-z_]\w*$/.test(name));
   const afterProbe = await activate({ ...CLEAN, ...Object.fromEntries(touched.map((name) => [name, PROBE])) });
   return compareActivation(new Map(Object.entries(CLEAN)), after, afterProbe);
 }
+
+/** A script that says `exit 0` ends the shell that sources it: what would be printed after it is missing. */
+const activationCutShort = (prefix: string): AppError =>
+  new AppError(EXIT.buildFailed, {
+    code: 'ACTIVATION_INVALID',
+    message: 'one of these scripts ends the shell that sources it, or unsets CONDA_PREFIX',
+    at: `${prefix}/etc/conda/activate.d`,
+    hint: 'report it to the maintainers of its package, or leave that package out',
+  });
 
 /**
  * The variables that conda sets from files: packages' `etc/conda/env_vars.d/*.json`, then `conda-meta/state`, which wins
