@@ -1,8 +1,9 @@
 // Looking through the releases of one version, and clearing what killed builds left among them.
 import path from 'node:path';
 import type { Layout } from '../site/layout.ts';
-import { pathExists, readdir, readText, removeTree } from '../system/files.ts';
+import { lstatIfThere, pathExists, readdir, readText, removeTree } from '../system/files.ts';
 import { parseManifest, type ReleaseManifest } from './manifest.ts';
+import { readCurrentGeneration } from './site-state.ts';
 
 /** Ids of the releases on disk, newest first. */
 export async function readReleaseIds(layout: Layout, fullName: string): Promise<string[]> {
@@ -33,12 +34,16 @@ export async function findRelease(
   return undefined;
 }
 
-/** Half-made releases, and whole ones that never passed a gate: nothing refers to them. Call it with the build lock held. */
+/**
+ * Half-made releases, and whole ones that never passed a gate: nothing refers to them. One that is live stays, whatever it
+ * lacks, and where the disk does not answer nothing is removed. Call it with the build lock held.
+ */
 export async function removeAbandoned(layout: Layout, fullName: string): Promise<void> {
   const dir = layout.releasesOf(fullName);
   if (!(await pathExists(dir))) return;
+  const live = (await readCurrentGeneration(layout))?.versions.get(fullName);
   for (const name of await readdir(dir)) {
-    const abandoned = name.startsWith('.incoming-') || !(await pathExists(layout.release(fullName, name).gateReport));
-    if (abandoned) await removeTree(path.join(dir, name));
+    const abandoned = name.startsWith('.incoming-') || !(await lstatIfThere(layout.release(fullName, name).gateReport));
+    if (abandoned && name !== live) await removeTree(path.join(dir, name));
   }
 }

@@ -1,7 +1,8 @@
-import { mkdir, mkdtemp, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { removeAbandoned } from '../../../src/release/find-release.ts';
 import { NOTHING_PUBLISHED, planPublish, type PublicFace } from '../../../src/release/generation.ts';
 import { hasPublicLinks, publishFace } from '../../../src/release/publish.ts';
 import { readCurrentGeneration, readGenerations } from '../../../src/release/site-state.ts';
@@ -45,6 +46,17 @@ it('shows a release under the names that users know, and reads the same back', a
   expect(await readFile(path.join(prefix, 'modules/conda/a-1'), 'utf8')).toBe(OLD);
   expect(await readFile(path.join(prefix, 'modules/conda/.modulerc'), 'utf8')).toContain('"conda/a-1" "a"');
   expect(await readCurrentGeneration(layout)).toEqual({ ...face, number: 1 });
+});
+
+it('keeps a live release that has lost its gate report, and removes one that never had it', async () => {
+  await makeRelease('a-1', OLD);
+  await makeRelease('a-1', NEW);
+  await publishFace(layout, withRelease(NOTHING_PUBLISHED, 'a-1', OLD), entry);
+  for (const id of [OLD, NEW]) await rm(layout.release('a-1', id).gateReport);
+
+  await removeAbandoned(layout, 'a-1');
+
+  expect(await readdir(layout.releasesOf('a-1'))).toEqual([OLD]);
 });
 
 it('keeps older generations whole and numbers the next one higher', async () => {
