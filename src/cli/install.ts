@@ -10,6 +10,7 @@ import { PUBLISH_WAIT_MS, withLock } from '../release/site-lock.ts';
 import { readCurrentGeneration } from '../release/site-state.ts';
 import { checkOwner } from '../site/permissions.ts';
 import { describePlatform } from '../site/platform.ts';
+import { readAccountName } from '../system/account.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { openBuild, type Session } from './session.ts';
@@ -122,7 +123,7 @@ async function publish(session: Session, name: string, id: string): Promise<{ ge
     const generation = await publishFace(layout, face, {
       action: 'publish',
       subject: `${name}/${id}`,
-      user: os.userInfo().username,
+      user: readAccountName(),
       host: os.hostname(),
     });
     return { generation, changed: true };

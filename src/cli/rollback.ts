@@ -6,6 +6,7 @@ import { publishFace } from '../release/publish.ts';
 import { PUBLISH_WAIT_MS, withLock } from '../release/site-lock.ts';
 import { readCurrentGeneration, readGenerations } from '../release/site-state.ts';
 import { checkOwner } from '../site/permissions.ts';
+import { readAccountName } from '../system/account.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import type { Session } from './session.ts';
@@ -61,7 +62,7 @@ export async function runRollback(
     const generation = await publishFace(
       layout,
       plan.face,
-      { action: 'rollback', subject: environment ?? 'all', user: os.userInfo().username, host: os.hostname() },
+      { action: 'rollback', subject: environment ?? 'all', user: readAccountName(), host: os.hostname() },
       plan.restores,
     );
     output.result({ generation, changed: true, ...data }, [

@@ -30,7 +30,7 @@ export async function readEnvironmentSpec(file: string): Promise<EnvironmentSpec
 }
 
 function probeMachine(): ConfigProbe {
-  return { tmpDir: os.tmpdir(), uid: os.userInfo().uid };
+  return { tmpDir: os.tmpdir(), uid: process.geteuid?.() ?? 0 };
 }
 
 async function readConfigText(file: string, missingHint: string): Promise<string> {

@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { readAccountName } from '../system/account.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { makeDir, readdir, readText, rename, removeTree, writeNewFile } from '../system/files.ts';
@@ -44,7 +45,7 @@ export async function withLock<T>(
 ): Promise<T> {
   await makeDir(path.dirname(file));
   const mine: LockOwner = {
-    user: os.userInfo().username,
+    user: readAccountName(),
     host: os.hostname(),
     pid: process.pid,
     started: (await readStartTime(process.pid)) ?? '',

@@ -293,6 +293,14 @@ describe('the machine', () => {
       }
     }
 
+    it('runs for an account that the machine has no name for', async () => {
+      const [program, ...other] =
+        process.getuid?.() === 0 ? (['setpriv', '--reuid=12345'] as const) : (['unshare', '--user'] as const);
+      const args = [...other, process.execPath, condense, '--config', site.configFile, 'list'];
+      const { exitCode, stderr } = await execa(program, args, { cwd: '/', reject: false });
+      expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    });
+
     it.each([
       { what: 'the admin directory', key: 'admin_dir', dir: () => site.admin },
       { what: 'the prefix', key: 'prefix', dir: () => path.join(site.prefix, 'apps/condense') },
