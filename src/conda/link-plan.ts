@@ -97,7 +97,7 @@ export function planLinks(request: LinkPlanRequest): LinkPlan {
     directories: [...new Set(wanted)].sort(),
     items: [...items.values()],
     brought,
-    notes: [...clobbers.describe(), ...describeOutsideLinks(items.values())],
+    notes: [...clobbers.describe(), ...describeOutsideLinks(items.values()), ...describeCaseClashes(items.values())],
   };
 }
 
@@ -193,6 +193,23 @@ function isSameContent(a: LinkItem, b: LinkItem): boolean {
     return member?.kind === 'file' ? member.sha256 : undefined;
   };
   return digest(a, a.source.entry) === digest(b, b.source.entry);
+}
+
+/** Two files here, but one where case does not count: on a colleague's laptop that unpacks or shares the image. */
+function describeCaseClashes(items: Iterable<LinkItem>): string[] {
+  const byLower = new Map<string, LinkItem>();
+  const clashes: string[] = [];
+  for (const item of items) {
+    const lower = item.path.toLowerCase();
+    const other = byLower.get(lower);
+    if (other)
+      clashes.push(`${other.path} of ${other.owner.locked.name} and ${item.path} of ${item.owner.locked.name}`);
+    else byLower.set(lower, item);
+  }
+  const [first] = clashes;
+  if (first === undefined) return [];
+  const count = clashes.length === 1 ? 'two paths differ' : `${clashes.length} pairs of paths differ`;
+  return [`${count} in case only: ${first}`];
 }
 
 /** conda allows such links; in an image they show what the node has there, or nothing. */

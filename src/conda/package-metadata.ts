@@ -70,7 +70,8 @@ export interface InfoFiles {
 export function parsePackageMetadata(url: string, info: InfoFiles): PackageMetadata {
   const index = parseJson(url, 'info/index.json', indexSchema, info['index.json']);
   const link = info['link.json'] ? parseJson(url, 'info/link.json', linkSchema, info['link.json']) : undefined;
-  const noarchPython = index.noarch === 'python';
+  // In any case of letters; `true` was generic (conda/models/enums.py, NoarchType.coerce).
+  const noarchPython = typeof index.noarch === 'string' && index.noarch.toLowerCase() === 'python';
   const entries = info['paths.json'] ? parseManifest(url, info['paths.json']) : parseOldManifest(url, info);
   return { index, noarchPython, entryPoints: noarchPython ? (link?.noarch?.entry_points ?? []) : [], entries };
 }
@@ -103,25 +104,44 @@ export function manifestSizes(entries: readonly ManifestEntry[]): ReadonlyMap<st
 /** Packages from before paths.json (conda-build 1). */
 function parseOldManifest(url: string, info: InfoFiles): ManifestEntry[] {
   if (!info.files) throw packageInvalid(url, 'has neither info/paths.json nor info/files');
+  const files = lines(info.files);
   const placeholders = new Map<string, { text: string; mode: 'text' | 'binary' }>();
   for (const line of lines(info.has_prefix)) {
-    const [, quoted, bare, mode, quotedPath, barePath] =
-      /^(?:"([^"]+)"|(\S+)) (text|binary) (?:"([^"]+)"|(.+))$/.exec(line) ?? [];
-    const text = quoted ?? bare ?? defaultPlaceholder;
-    placeholders.set(manifestPath(url, quotedPath ?? barePath ?? line), {
-      text,
-      mode: mode === 'binary' ? 'binary' : 'text',
-    });
+    const { path, text, mode } = parseHasPrefix(url, line, files);
+    placeholders.set(manifestPath(url, path), { text, mode });
   }
   const copied = new Set(lines(info.no_link));
-  return lines(info.files).map((line) => {
+  return files.map((line) => {
     const path = manifestPath(url, line);
     return { path, type: 'hardlink', noLink: copied.has(line), placeholder: placeholders.get(path) };
   });
 }
 
+/**
+ * `path`, or `placeholder mode path`, each part in double or single quotes where it has spaces; older conda took a path with
+ * spaces as it is (conda/gateways/disk/read.py, read_has_prefix: shlex.split, quotes stripped).
+ */
+function parseHasPrefix(
+  url: string,
+  line: string,
+  files: readonly string[],
+): { readonly path: string; readonly text: string; readonly mode: 'text' | 'binary' } {
+  const [, first = '', mode, rest] =
+    /^("[^"]*"|'[^']*'|[^\s"']\S*)(?:\s+["']?(text|binary)["']?\s+(.+))?$/.exec(line) ?? [];
+  if (mode !== undefined && rest !== undefined)
+    return { path: unquoted(rest), text: unquoted(first), mode: mode === 'binary' ? 'binary' : 'text' };
+  if (first === '' && !files.includes(line)) throw packageInvalid(url, `info/has_prefix says ${JSON.stringify(line)}`);
+  return { path: first === '' ? line : unquoted(first), text: defaultPlaceholder, mode: 'text' };
+}
+
+const unquoted = (text: string): string => text.replaceAll(/^["']+|["']+$/g, '');
+
+/** Without empty ones and comments, as conda reads these files (conda/gateways/disk/read.py, yield_lines). */
 function lines(bytes: Buffer | undefined): string[] {
-  return (bytes?.toString('utf8') ?? '').split('\n').flatMap((line) => (line.trim() === '' ? [] : [line.trim()]));
+  return (bytes?.toString('utf8') ?? '')
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'));
 }
 
 function manifestPath(url: string, name: string): string {

@@ -77,7 +77,8 @@ async function unpackPackage(
   const metadata = parsePackageMetadata(url, {
     'index.json': await info('index.json'),
     'paths.json': await info('paths.json'),
-    'link.json': await info('link.json'),
+    // Its name in 2016 (conda/gateways/disk/read.py, read_package_metadata).
+    'link.json': (await info('link.json')) ?? (await info('package_metadata.json')),
     files: await info('files'),
     has_prefix: await info('has_prefix'),
     no_link: await info('no_link'),

@@ -189,6 +189,17 @@ describe('several packages', () => {
     expect(notes).toEqual(['zzz and aaa both bring 2 paths, e.g. share/x; 1 differ, those of aaa are used']);
   });
 
+  it('whose paths differ in case only are both there, and a note says so', async () => {
+    await fixture.add({ name: 'a', files: [{ type: 'file', path: 'share/Readme', data: 'a' }] });
+    await fixture.add({ name: 'b', files: [{ type: 'file', path: 'share/README', data: 'b' }] });
+
+    const { notes } = await fixture.install();
+
+    expect(await fixture.text('share/Readme')).toBe('a');
+    expect(await fixture.text('share/README')).toBe('b');
+    expect(notes).toEqual(['two paths differ in case only: share/Readme of a and share/README of b']);
+  });
+
   it('one below a link of another goes where the link leads, never out of the prefix', async () => {
     await fixture.add({ name: 'links', files: [{ type: 'symlink', path: 'lib64', target: 'lib' }] });
     await fixture.add({ name: 'uses', files: [file('lib64/a', 'a')] });

@@ -90,6 +90,40 @@ describe('a package', () => {
     ]);
   });
 
+  it.each([
+    ['bin/a b', 'bin/a b', '/opt/anaconda1anaconda2anaconda3', 'text'],
+    ['"bin/a b"', 'bin/a b', '/opt/anaconda1anaconda2anaconda3', 'text'],
+    ["'bin/c'", 'bin/c', '/opt/anaconda1anaconda2anaconda3', 'text'],
+    [`'/p q'  "binary"\t'bin/a b'`, 'bin/a b', '/p q', 'binary'],
+    ['/p binary bin/c\r', 'bin/c', '/p', 'binary'],
+  ])('of before paths.json may say %j in has_prefix', (line, path, text, mode) => {
+    const { entries } = parsePackageMetadata(url, {
+      'index.json': json(index),
+      files: Buffer.from('# a comment\nbin/a b\nbin/c\n'),
+      has_prefix: Buffer.from(`# another\n${line}\n`),
+    });
+
+    expect(entries).toHaveLength(2);
+    expect(entries.filter(({ placeholder }) => placeholder)).toMatchObject([{ path, placeholder: { text, mode } }]);
+  });
+
+  it.each(['/p other bin/c', '/p text', 'bin/c bin/d'])('with %j in has_prefix is refused', (line) => {
+    const info = { 'index.json': json(index), files: Buffer.from('bin/c\n'), has_prefix: Buffer.from(line) };
+
+    expect(() => parsePackageMetadata(url, info)).toThrow(/info\/has_prefix says/);
+  });
+
+  it.each([
+    ['python', true],
+    ['Python', true],
+    ['generic', false],
+    [true, false],
+  ])('with noarch %j is noarch: python or not', (noarch, expected) => {
+    const info = { 'index.json': json({ ...index, noarch }), 'paths.json': manifest() };
+
+    expect(parsePackageMetadata(url, info).noarchPython).toBe(expected);
+  });
+
   it('with neither list is refused', () => {
     expect(() => parsePackageMetadata(url, { 'index.json': json(index) })).toThrow(/neither/);
   });
