@@ -30,24 +30,30 @@ test('a group that does not exist is named', async () => {
   expect(stderr).toContain('there is no group called tests');
 });
 
-test('a distribution that it does not know gets the list of missing programs and nothing installed', async () => {
+/** In a mount namespace of its own, the machine says which distribution it is and lacks some programs; apt-get only fails. */
+async function runSetupOn(release: string, missing: readonly string[]) {
   const dir = await makeTempDir();
-  await writeFile(path.join(dir, 'os-release'), 'ID=plan9\nVERSION_ID=4\n');
-  // Everything of /usr/bin but two programs.
+  await writeFile(path.join(dir, 'os-release'), release);
   for (const name of await readdir('/usr/bin')) {
-    if (!['mksquashfs', 'bzip2'].includes(name)) await symlink(path.join('/usr/bin', name), path.join(dir, name));
+    if (!missing.includes(name)) await symlink(path.join('/usr/bin', name), path.join(dir, name));
   }
-  for (const name of ['node', 'npm']) {
+  for (const name of ['node', 'npm', 'apt-get']) {
     await rm(path.join(dir, name), { force: true });
-    await symlink('/usr/bin/true', path.join(dir, name));
+    await symlink(name === 'apt-get' ? '/usr/bin/false' : '/usr/bin/true', path.join(dir, name));
   }
-  // In a mount namespace of its own, the machine says that it is another one.
   const asOther = 'mount --bind -- "$1/os-release" /etc/os-release && PATH=$1 exec "$2" run';
-  const { exitCode, stdout, stderr } = await execa(
-    'unshare',
-    ['--user', '--map-root-user', '--mount', 'bash', '-c', asOther, 'bash', dir, setup],
-    { reject: false },
-  );
+  return await execa('unshare', ['--user', '--map-root-user', '--mount', 'bash', '-c', asOther, 'bash', dir, setup], {
+    reject: false,
+  });
+}
+
+test('a package that brings two missing programs is installed once', async () => {
+  const { stdout } = await runSetupOn('ID=debian\nVERSION_ID=12\n', ['mksquashfs', 'unsquashfs']);
+  expect(stdout).toMatch(/apt-get install squashfs-tools(?! squashfs-tools)/);
+});
+
+test('a distribution that it does not know gets the list of missing programs and nothing installed', async () => {
+  const { exitCode, stdout, stderr } = await runSetupOn('ID=plan9\nVERSION_ID=4\n', ['mksquashfs', 'bzip2']);
   expect(exitCode).toBe(4);
   expect(stdout).toContain('setup  missing: mksquashfs, which packs images');
   expect(stderr).toContain('this machine (plan9 4) is not one that ci/setup can install programs on');
