@@ -102,15 +102,7 @@ async function publish(session: Session, name: string, id: string): Promise<{ ge
   const { config, layout, output, signal } = session;
   await checkOwner(config);
   const work = async (): Promise<{ generation: number; changed: boolean }> => {
-    const manifest = await readManifest(layout, name, id).catch((error: unknown) => {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-      throw new AppError(EXIT.publishFailed, {
-        code: 'RELEASE_MISSING',
-        message: `there is no release ${name}/${id}`,
-        at: layout.release(name, id).dir,
-        hint: 'condense list --releases',
-      });
-    });
+    const manifest = await readManifest(layout, name, id);
     const current = await readCurrentGeneration(layout);
     const { face, warnings } = planPublish(
       current ?? NOTHING_PUBLISHED,

@@ -1,6 +1,8 @@
 // Looking through the releases of one version, and clearing what killed builds left among them.
 import path from 'node:path';
 import type { Layout } from '../site/layout.ts';
+import { AppError } from '../system/app-error.ts';
+import { EXIT } from '../system/exit-codes.ts';
 import { lstatIfThere, pathExists, readdir, readText, removeTree } from '../system/files.ts';
 import { parseManifest, type ReleaseManifest } from './manifest.ts';
 import { readCurrentGeneration } from './site-state.ts';
@@ -15,12 +17,19 @@ export async function readReleaseIds(layout: Layout, fullName: string): Promise<
     .toReversed();
 }
 
+/** @throws AppError RELEASE_MISSING, MANIFEST_INVALID (exit 7) */
 export async function readManifest(layout: Layout, fullName: string, id: string): Promise<ReleaseManifest> {
   const file = layout.release(fullName, id).manifest;
-  return parseManifest(await readText(file), file);
+  if (await lstatIfThere(file)) return parseManifest(await readText(file), file);
+  throw new AppError(EXIT.publishFailed, {
+    code: 'RELEASE_MISSING',
+    message: `there is no release ${fullName}/${id}, or what is left of it has no manifest`,
+    at: file,
+    hint: `ls ${layout.releasesOf(fullName)}`,
+  });
 }
 
-/** The newest gated release that fits. */
+/** The newest gated release that fits. A damaged one, or one of another version of condense, fits nothing: that must not stop a build. */
 export async function findRelease(
   layout: Layout,
   fullName: string,
@@ -28,8 +37,12 @@ export async function findRelease(
 ): Promise<ReleaseManifest | undefined> {
   for (const id of await readReleaseIds(layout, fullName)) {
     if (!(await pathExists(layout.release(fullName, id).gateReport))) continue;
-    const manifest = await readManifest(layout, fullName, id);
-    if (fits(manifest)) return manifest;
+    try {
+      const manifest = await readManifest(layout, fullName, id);
+      if (fits(manifest)) return manifest;
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+    }
   }
   return undefined;
 }

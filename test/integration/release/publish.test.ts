@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFi
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { removeAbandoned } from '../../../src/release/find-release.ts';
+import { findRelease, readManifest, removeAbandoned } from '../../../src/release/find-release.ts';
 import { NOTHING_PUBLISHED, planPublish, type PublicFace } from '../../../src/release/generation.ts';
 import { hasPublicLinks, publishFace } from '../../../src/release/publish.ts';
 import { readCurrentGeneration, readGenerations } from '../../../src/release/site-state.ts';
@@ -46,6 +46,15 @@ it('shows a release under the names that users know, and reads the same back', a
   expect(await readFile(path.join(prefix, 'modules/conda/a-1'), 'utf8')).toBe(OLD);
   expect(await readFile(path.join(prefix, 'modules/conda/.modulerc'), 'utf8')).toContain('"conda/a-1" "a"');
   expect(await readCurrentGeneration(layout)).toEqual({ ...face, number: 1 });
+});
+
+it('passes over a damaged release when it looks for one to use again, so that building goes on', async () => {
+  await makeRelease('a-1', OLD);
+  await makeRelease('a-1', NEW);
+  await rm(layout.release('a-1', NEW).manifest);
+
+  expect(await findRelease(layout, 'a-1', () => true)).toBeUndefined();
+  await expect(readManifest(layout, 'a-1', NEW)).rejects.toMatchObject({ problems: [{ code: 'RELEASE_MISSING' }] });
 });
 
 it('keeps a live release that has lost its gate report, and removes one that never had it', async () => {
