@@ -45,10 +45,10 @@ export function renderRecord(request: RecordRequest): string {
     const spec = parseMatchSpec(text);
     return typeof spec !== 'string' && spec.name === locked.name;
   });
-  const { python_site_packages_path: sitePackages, ...index } = metadata.index;
+  // Old conda-build wrote null for what it did not know; conda does not read it back in each field.
+  const index = Object.fromEntries(Object.entries(metadata.index).filter(([, value]) => value !== null));
   return sortedJson({
     ...index,
-    ...(sitePackages ? { python_site_packages_path: sitePackages } : {}),
     build_number: locked.buildNumber,
     channel: locked.channel,
     extracted_package_dir: cached,

@@ -2,7 +2,7 @@
 import { Version, VersionSpec } from '@conda-org/rattler';
 import { parseMatchSpec, renderMatchSpec, type MatchSpec } from './match-spec.ts';
 
-export interface ComparedRecord {
+interface ComparedRecord {
   readonly file: string;
   readonly subdir: string;
   readonly version: string;
