@@ -17,6 +17,7 @@ import type { Layout } from '../site/layout.ts';
 import type { AccessPolicy } from '../site/permissions.ts';
 import { writeNodeRuntime, type Product } from '../site/product.ts';
 import type { ContainerRuntime } from '../site/runtime.ts';
+import { readAccountName } from '../system/account.ts';
 import type { Report } from '../system/events.ts';
 import { digestFile, digestText, pathExists, removeTree } from '../system/files.ts';
 import { redactUrls } from '../system/redact-urls.ts';
@@ -243,7 +244,7 @@ async function build(
           environment: plan.environment.name,
           version: plan.environment.version,
           createdAt: new Date().toISOString(),
-          createdBy: { user: os.userInfo().username, host: os.hostname() },
+          createdBy: { user: readAccountName(), host: os.hostname() },
           ...(await readGitCommit(path.dirname(config.file))),
           inputsDigest: prepared.inputsDigest,
           inputs: prepared.inputs,
