@@ -8,6 +8,7 @@ import { checkOwner, readAccessPolicy } from '../site/permissions.ts';
 import { readProduct } from '../site/product.ts';
 import { checkPrograms } from '../site/programs.ts';
 import { readRuntime } from '../site/runtime.ts';
+import { useNetworkSettings } from '../system/network.ts';
 import type { BuildContext } from '../build/pipeline.ts';
 import type { Output } from './output.ts';
 
@@ -39,6 +40,7 @@ export async function openSession(options: GlobalOptions, output: Output, signal
 export async function openBuild(session: Session): Promise<BuildContext> {
   const { config, layout, output, signal } = session;
   await checkOwner(config);
+  await useNetworkSettings(process.env);
   await checkPrograms();
   await checkDirectories(config);
   return {

@@ -51,6 +51,8 @@ export async function requestChannel<T>(
       return await requestOnce(request, use);
     } catch (error) {
       if (request.signal?.aborted) throw interrupted(error);
+      const untrusted = describeUntrusted(error, request.url);
+      if (untrusted) throw untrusted;
       if (!isWorthAnotherTry(error)) throw error;
       if (attempt === TRIES) throw new Error(`${describeFailure(error)} (${TRIES} tries)`, { cause: error });
       const pauseMs = FIRST_PAUSE_MS * 2 ** (attempt - 1) * (0.75 + Math.random() / 2);
@@ -136,6 +138,19 @@ function isWorthAnotherTry(error: unknown): boolean {
   if (error instanceof IncompleteAnswer || error instanceof ServerBusy) return true;
   // undici: no connection, and a connection that ended within the body
   return error instanceof TypeError && (error.message === 'fetch failed' || error.message === 'terminated');
+}
+
+/** Node's names of OpenSSL's verification errors (nodejs.org, "X509 certificate error codes"): none passes by waiting. */
+const UNTRUSTED = /^(?:UNABLE_TO_|CERT_|CRL_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_CA|HOSTNAME_MISMATCH|ERR_TLS_CERT_)/;
+
+function describeUntrusted(error: unknown, url: string): RequestRefused | undefined {
+  const cause = error instanceof TypeError ? error.cause : undefined;
+  const { code } = (cause ?? {}) as NodeJS.ErrnoException;
+  if (code === undefined || !UNTRUSTED.test(code)) return undefined;
+  return new RequestRefused(
+    `the certificate of ${new URL(url).host} is not trusted: ${errorMessage(cause)} (${code})`,
+    'where the site has a certificate authority of its own: export SSL_CERT_FILE=/path/to/authorities.pem',
+  );
 }
 
 function describeFailure(error: unknown): string {

@@ -1,0 +1,20 @@
+// A certificate that no authority knows, for 127.0.0.1 until 2126, and its key: of use to tests alone.
+// openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 36500 -addext subjectAltName=IP:127.0.0.1
+export const certificate = `-----BEGIN CERTIFICATE-----
+MIIBlzCCAT6gAwIBAgIUSpXkIMYfCiEc6Wi4GhoSTyB/q6gwCgYIKoZIzj0EAwIw
+GDEWMBQGA1UEAwwNY29uZGVuc2UgdGVzdDAgFw0yNjExMjEwNTUwMDFaGA8yMTI2
+MTAyODA1NTAwMVowGDEWMBQGA1UEAwwNY29uZGVuc2UgdGVzdDBZMBMGByqGSM49
+AgEGCCqGSM49AwEHA0IABGBS148JXejLsNvSEkUnuCVwlPCU2Q+i90WwSYi7Au4h
+YZJT4LKE1+6MvcEBTgWJgDad0NfGKZ2GLhE4XtfbfbyjZDBiMB0GA1UdDgQWBBTk
+ZVtzvUWGnT11sS2Fd+nM9cZulDAfBgNVHSMEGDAWgBTkZVtzvUWGnT11sS2Fd+nM
+9cZulDAPBgNVHRMBAf8EBTADAQH/MA8GA1UdEQQIMAaHBH8AAAEwCgYIKoZIzj0E
+AwIDRwAwRAIgGEsisjsSfSjrk2l4mbfNxGBYshyZjp5pUSLsTuMWwTcCIDlwhVGA
+bi7mexOTothzEwNVHktG2Qcchjr25/wY6vfT
+-----END CERTIFICATE-----
+`;
+export const privateKey = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg7fWBTqcSgyoOI8yY
+yvGjR1ydfNm+BEah7JNY08pRtgihRANCAARgUtePCV3oy7Db0hJFJ7glcJTwlNkP
+ovdFsEmIuwLuIWGSU+CyhNfujL3BAU4FiYA2ndDXximdhi4ROF7X2328
+-----END PRIVATE KEY-----
+`;
