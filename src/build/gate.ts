@@ -6,7 +6,7 @@ import type { ReleaseManifest } from '../release/manifest.ts';
 import type { Layout } from '../site/layout.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
-import { makeDir, removeTree, writeFileAtomic } from '../system/files.ts';
+import { makeSharedDir, removeTree, writeFileAtomic } from '../system/files.ts';
 import type { BuildPlan } from './build-plan.ts';
 
 /**
@@ -36,7 +36,7 @@ export async function passGate(
     return;
   }
   const kept = path.join(layout.logs, `${plan.fullName}-${manifest.id}-gate.xml`);
-  await makeDir(layout.logs);
+  await makeSharedDir(layout.logs);
   await writeFileAtomic(kept, text);
   await removeTree(release.dir);
   throw new AppError(

@@ -177,6 +177,7 @@ function planInputs(
   const { product, config } = context;
   return {
     base: digestText(baseDigest),
+    condense: digestText(product.version),
     environment: digestText(JSON.stringify([plan.environment.gateImports, plan.spec.variables])),
     launcher: digestText(JSON.stringify([launcher, product.plannerCode])),
     lock: digestText(renderLock(lock)),

@@ -4,7 +4,7 @@ import { readSiteConfig } from '../config/read-config.ts';
 import type { SiteConfig } from '../config/site-config.ts';
 import { checkDirectories } from '../site/directories.ts';
 import { Layout } from '../site/layout.ts';
-import { checkOwner, readAccessPolicy } from '../site/permissions.ts';
+import { checkBuilder, checkOwner, readAccessPolicy } from '../site/permissions.ts';
 import { readProduct } from '../site/product.ts';
 import { checkPrograms } from '../site/programs.ts';
 import { readRuntime } from '../site/runtime.ts';
@@ -40,6 +40,7 @@ export async function openSession(options: GlobalOptions, output: Output, signal
 export async function openBuild(session: Session): Promise<BuildContext> {
   const { config, layout, output, signal } = session;
   await checkOwner(config);
+  await checkBuilder(config);
   await useNetworkSettings(process.env);
   await checkPrograms();
   await checkDirectories(config);

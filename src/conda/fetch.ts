@@ -5,7 +5,7 @@ import pLimit from 'p-limit';
 import { AppError, errorMessage, type Problem } from '../system/app-error.ts';
 import type { Report } from '../system/events.ts';
 import { EXIT } from '../system/exit-codes.ts';
-import { lstatIfThere, makeDir } from '../system/files.ts';
+import { lstatIfThere, makeSharedDir } from '../system/files.ts';
 import { isAbandonedStream, readChunks, removeDayOldFiles, writeStream } from '../system/streamed-files.ts';
 import { authorizeUrl, OPEN_ACCESS, type ChannelAccess } from './channel-access.ts';
 import { requestChannel, RequestRefused, unexpectedAnswer } from './http.ts';
@@ -84,7 +84,7 @@ async function fetchPackage(
 ): Promise<void> {
   stopIfAborted(request.signal);
   try {
-    await makeDir(path.dirname(file));
+    await makeSharedDir(path.dirname(file));
     await removeDayOldFiles(path.dirname(file), isAbandonedStream);
     // Twice: a proxy may have given something stale or cut short, once.
     await download(wanted, file, request, count).catch(async (error: unknown) => {

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { AppError, errorMessage, type Problem } from '../system/app-error.ts';
 import type { Report } from '../system/events.ts';
 import { EXIT } from '../system/exit-codes.ts';
-import { digestText, makeDir, pathExists, readText, removeTree, writeFileAtomic } from '../system/files.ts';
+import { digestText, makeSharedDir, pathExists, readText, removeTree, writeFileAtomic } from '../system/files.ts';
 import { isAbandonedStream, removeDayOldFiles, writeStream } from '../system/streamed-files.ts';
 import type { Channel } from './channel.ts';
 import { authorizeUrl, type ChannelAccess } from './channel-access.ts';
@@ -46,7 +46,7 @@ type CacheState = z.infer<typeof CacheState>;
  *   for a channel that cannot be asked: a build would silently be an old one.
  */
 export async function fetchRepodata(request: RepodataRequest): Promise<readonly SubdirRepodata[]> {
-  await makeDir(request.cacheDir);
+  await makeSharedDir(request.cacheDir);
   await removeDayOldFiles(request.cacheDir, isAbandonedStream);
   const wanted = request.channels.flatMap((channel) =>
     ['noarch', request.platform].map((subdir) => ({ channel, subdir })),

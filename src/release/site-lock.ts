@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { readAccountName } from '../system/account.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
-import { makeDir, readdir, readText, rename, removeTree, writeNewFile } from '../system/files.ts';
+import { makeSharedDir, readdir, readText, rename, removeTree, writeNewFile } from '../system/files.ts';
 import { removeDayOldFiles } from '../system/streamed-files.ts';
 
 const LockOwner = z.object({
@@ -43,7 +43,7 @@ export async function withLock<T>(
   work: () => Promise<T>,
   options: LockOptions = {},
 ): Promise<T> {
-  await makeDir(path.dirname(file));
+  await makeSharedDir(path.dirname(file));
   const mine: LockOwner = {
     user: readAccountName(),
     host: os.hostname(),

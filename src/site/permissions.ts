@@ -49,13 +49,24 @@ export function isMember(groupId: number): boolean {
  * @throws AppError GROUP_MISSING, GROUP_NOT_MEMBER
  */
 export async function checkOwner(config: SiteConfig): Promise<void> {
-  const { owners } = config.groups;
-  if (owners === undefined || isMember(await readGroupId(owners, config.file))) return;
+  await checkMember(config.groups.owners, config.file, 'whose members publish here');
+}
+
+/**
+ * Refuses a builder who could not give the image to `groups.users` in the end.
+ * @throws AppError GROUP_MISSING, GROUP_NOT_MEMBER
+ */
+export async function checkBuilder(config: SiteConfig): Promise<void> {
+  await checkMember(config.groups.users, config.file, 'to which images are given');
+}
+
+async function checkMember(group: string | undefined, configFile: string, role: string): Promise<void> {
+  if (group === undefined || isMember(await readGroupId(group, configFile))) return;
   throw new AppError(EXIT.siteNotReady, {
     code: 'GROUP_NOT_MEMBER',
-    message: `this account is not in the group ${owners}, whose members publish here`,
-    at: config.file,
-    hint: `usermod -aG ${owners} "$USER", then log in again`,
+    message: `this account is not in the group ${group}, ${role}`,
+    at: configFile,
+    hint: `usermod -aG ${group} "$USER", then log in again`,
   });
 }
 

@@ -1,4 +1,5 @@
 // condense itself: its version, its templates and the compiled launcher, read once per command.
+import product from '../../package.json' with { type: 'json' };
 import type { Layout } from './layout.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
@@ -15,6 +16,7 @@ import {
 import path from 'node:path';
 
 export interface Product {
+  readonly version: string;
   readonly baseTemplate: string;
   readonly moduleTemplate: string;
   readonly plannerCode: string;
@@ -31,6 +33,7 @@ export async function readProduct(layout: Layout): Promise<Product> {
     });
   }
   return {
+    version: product.version,
     baseTemplate: await readText(layout.baseDefinitionTemplate),
     moduleTemplate: await readText(layout.moduleTemplate('environment.tcl.hbs')),
     plannerCode: await readText(layout.launcherPlanner),

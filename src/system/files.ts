@@ -35,13 +35,20 @@ export async function makePrivateDir(dir: string): Promise<void> {
   }
 }
 
-/** Makes a directory that everybody can enter, whatever the umask; the parents that it makes as well. */
+/**
+ * Makes a directory that everybody can enter, whatever the umask; the parents that it makes as well. Where the
+ * administrators' group may write to the parent, it may write to the new one too.
+ */
 export async function makeSharedDir(dir: string): Promise<void> {
   if (await fse.pathExists(dir)) return;
-  await makeSharedDir(path.dirname(dir));
+  const parent = path.dirname(dir);
+  await makeSharedDir(parent);
   await fse.ensureDir(dir);
-  await fs.chmod(dir, 0o755);
+  await fs.chmod(dir, 0o755 | ((await fs.stat(parent)).mode & GROUP_WRITES));
 }
+
+/** Set-group-id and group write, which directories of several administrators have. */
+const GROUP_WRITES = 0o2020;
 
 /** Whether this process may make files in a directory. */
 export async function canWrite(dir: string): Promise<boolean> {
@@ -113,9 +120,11 @@ export async function writeFileAtomic(file: string, data: string | Uint8Array, m
 
 /** Adds one line to a log and flushes it. */
 export async function appendLine(file: string, line: string): Promise<void> {
-  await fse.ensureDir(path.dirname(file));
+  await makeSharedDir(path.dirname(file));
+  const isNew = !(await fse.pathExists(file));
   const handle = await fs.open(file, 'a', 0o644);
   try {
+    if (isNew) await handle.chmod(0o644 | ((await fs.stat(path.dirname(file))).mode & 0o020));
     await handle.write(`${line}\n`);
     await handle.sync();
   } finally {
