@@ -1,29 +1,24 @@
 // The way of the data: plan, solve, stage, activate, pack, release, gate. Publishing is the caller's next step.
 import os from 'node:os';
 import path from 'node:path';
-import type { LauncherFacts } from '../../launcher/facts.ts';
 import { nativeInstaller } from '../conda/native-installer.ts';
 import type { EnvironmentLock } from '../conda/lock.ts';
-import { renderLock } from '../conda/lock.ts';
 import type { RunInside } from '../conda/installer.ts';
 import { readChannelAccess, type ChannelAccess } from '../conda/channel-access.ts';
 import { listChannels, solveEnvironment, type SolveRequest } from '../conda/solve.ts';
 import { probeVirtualPackages } from '../conda/virtual-packages.ts';
-import type { SiteConfig } from '../config/site-config.ts';
 import { findRelease, removeAbandoned } from '../release/find-release.ts';
 import type { ReleaseManifest } from '../release/manifest.ts';
 import { withLock } from '../release/site-lock.ts';
-import type { Layout } from '../site/layout.ts';
-import type { AccessPolicy } from '../site/permissions.ts';
-import { writeNodeRuntime, type Product } from '../site/product.ts';
-import type { ContainerRuntime } from '../site/runtime.ts';
+import { writeNodeRuntime } from '../site/product.ts';
 import { readAccountName } from '../system/account.ts';
-import type { Report } from '../system/events.ts';
 import { digestFile, digestText, pathExists, removeTree } from '../system/files.ts';
 import { redactUrls } from '../system/redact-urls.ts';
 import { runCommand } from '../system/run-command.ts';
 import { captureActivation } from './activate.ts';
 import { planBase, readRootLinks, writeBase, type BasePlan } from './base.ts';
+import type { BuildContext } from './build-context.ts';
+import { planInputs, planLauncherFacts, type ReleaseLauncherFacts } from './build-inputs.ts';
 import type { BuildPlan } from './build-plan.ts';
 import { planContainerCommand } from './container.ts';
 import { passGate } from './gate.ts';
@@ -31,16 +26,6 @@ import { writeImage } from './pack.ts';
 import { readGitCommit, readToolVersions } from './provenance.ts';
 import { writeRelease } from './release.ts';
 import { writeStagedPrefix } from './stage.ts';
-
-export interface BuildContext {
-  readonly config: SiteConfig;
-  readonly layout: Layout;
-  readonly product: Product;
-  readonly runtime: ContainerRuntime;
-  readonly access: AccessPolicy;
-  readonly report: Report;
-  readonly signal: AbortSignal;
-}
 
 export interface BuildOutcome {
   readonly manifest: ReleaseManifest;
@@ -102,7 +87,6 @@ interface Prepared {
   readonly inputsDigest: string;
   readonly stageSeconds: Record<string, number>;
 }
-type ReleaseLauncherFacts = Omit<LauncherFacts, 'releaseId' | 'releasesDir' | 'fullName'>;
 
 /** What every environment of the site shares. Two builds at once make it one after the other. */
 async function readyStore(context: BuildContext): Promise<{ base: BasePlan; node: string }> {
@@ -149,44 +133,6 @@ async function solve(context: BuildContext, plan: BuildPlan, access: ChannelAcce
     report: context.report,
     signal: context.signal,
   });
-}
-
-function planLauncherFacts(context: BuildContext, plan: BuildPlan, base: string, node: string): ReleaseLauncherFacts {
-  const { config, layout } = context;
-  return {
-    condaPrefix: plan.condaPrefix,
-    marker: layout.marker(plan.fullName),
-    base,
-    runtime: context.runtime.program,
-    node,
-    binds: config.binds.run,
-    farmRoots: [layout.publicScripts, layout.store],
-    outsideCommands: plan.environment.outsideCommands,
-    usersGroup: config.groups.users,
-  };
-}
-
-/** Digests of everything that a release depends on: when none of them changes, there is nothing to build. */
-function planInputs(
-  context: BuildContext,
-  plan: BuildPlan,
-  lock: EnvironmentLock,
-  baseDigest: string,
-  launcher: ReleaseLauncherFacts,
-): Record<string, string> {
-  const { product, config } = context;
-  return {
-    base: digestText(baseDigest),
-    condense: digestText(product.version),
-    environment: digestText(JSON.stringify([plan.environment.gateImports, plan.spec.variables])),
-    launcher: digestText(JSON.stringify([launcher, product.plannerCode])),
-    lock: digestText(renderLock(lock)),
-    module: digestText(
-      JSON.stringify([product.moduleTemplate, config.site, config.moduleFamily, context.layout.publicScripts]),
-    ),
-    spec: digestText(JSON.stringify(plan.spec.dependencies.map((line) => redactUrls(line.text)))),
-    squashfs: digestText(JSON.stringify(config.squashfs)),
-  };
 }
 
 async function build(

@@ -1,6 +1,5 @@
 // Stage: one immutable release directory: image, farm, launcher, module, kernel, manifest.
 import path from 'node:path';
-import type { LauncherFacts } from '../../launcher/facts.ts';
 import { renderLauncher } from '../../launcher/render.ts';
 import { renderLock } from '../conda/lock.ts';
 import type { EnvironmentLock } from '../conda/lock.ts';
@@ -22,6 +21,7 @@ import {
   walkTree,
   writeNewFile,
 } from '../system/files.ts';
+import type { ReleaseLauncherFacts } from './build-inputs.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 
@@ -33,8 +33,7 @@ export interface ReleaseRequest {
   readonly site: string;
   readonly moduleTemplate: string;
   readonly plannerCode: string;
-  /** The launcher's facts without those that the release itself decides. */
-  readonly launcher: Omit<LauncherFacts, 'releaseId' | 'releasesDir' | 'fullName'>;
+  readonly launcher: ReleaseLauncherFacts;
   readonly access: AccessPolicy;
 }
 

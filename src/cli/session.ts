@@ -9,7 +9,7 @@ import { readProduct } from '../site/product.ts';
 import { checkPrograms } from '../site/programs.ts';
 import { readRuntime } from '../site/runtime.ts';
 import { useNetworkSettings } from '../system/network.ts';
-import type { BuildContext } from '../build/pipeline.ts';
+import type { BuildContext } from '../build/build-context.ts';
 import type { Output } from './output.ts';
 
 export interface GlobalOptions {

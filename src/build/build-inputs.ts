@@ -1,0 +1,53 @@
+// What a release depends on, as data: the facts of its launcher, and a digest of each input.
+import type { LauncherFacts } from '../../launcher/facts.ts';
+import { renderLock, type EnvironmentLock } from '../conda/lock.ts';
+import { digestText } from '../system/files.ts';
+import { redactUrls } from '../system/redact-urls.ts';
+import type { BuildContext } from './build-context.ts';
+import type { BuildPlan } from './build-plan.ts';
+
+/** The launcher's facts without those that the release itself decides. */
+export type ReleaseLauncherFacts = Omit<LauncherFacts, 'releaseId' | 'releasesDir' | 'fullName'>;
+
+export function planLauncherFacts(
+  context: BuildContext,
+  plan: BuildPlan,
+  base: string,
+  node: string,
+): ReleaseLauncherFacts {
+  const { config, layout } = context;
+  return {
+    condaPrefix: plan.condaPrefix,
+    marker: layout.marker(plan.fullName),
+    base,
+    runtime: context.runtime.program,
+    node,
+    binds: config.binds.run,
+    farmRoots: [layout.publicScripts, layout.store],
+    outsideCommands: plan.environment.outsideCommands,
+    usersGroup: config.groups.users,
+  };
+}
+
+/** Digests of everything that a release depends on: when none of them changes, there is nothing to build. */
+export function planInputs(
+  context: BuildContext,
+  plan: BuildPlan,
+  lock: EnvironmentLock,
+  baseDigest: string,
+  launcher: ReleaseLauncherFacts,
+): Record<string, string> {
+  const { product, config } = context;
+  return {
+    base: digestText(baseDigest),
+    condense: digestText(product.version),
+    environment: digestText(JSON.stringify([plan.environment.gateImports, plan.spec.variables])),
+    launcher: digestText(JSON.stringify([launcher, product.plannerCode])),
+    lock: digestText(renderLock(lock)),
+    module: digestText(
+      JSON.stringify([product.moduleTemplate, config.site, config.moduleFamily, context.layout.publicScripts]),
+    ),
+    spec: digestText(JSON.stringify(plan.spec.dependencies.map((line) => redactUrls(line.text)))),
+    squashfs: digestText(JSON.stringify(config.squashfs)),
+  };
+}
