@@ -143,21 +143,21 @@ async function build(
 ): Promise<ReleaseManifest> {
   const { config, layout, report, signal } = context;
   const staging = layout.staging(plan.fullName);
+  const binds: string[] = [];
+  for (const dir of [...config.binds.run, ...config.binds.build]) if (await pathExists(dir)) binds.push(dir);
   const runInside: RunInside = (command) =>
     runCommand(
       planContainerCommand(
         {
           runtime: context.runtime.program,
           base: prepared.base.file,
-          binds: [...config.binds.run, ...config.binds.build].filter((dir) => existing.has(dir)),
+          binds,
           prefixOnDisk: staging.prefix,
           prefixInside: plan.condaPrefix,
         },
         { ...command, signal },
       ),
     );
-  const existing = new Set<string>();
-  for (const dir of [...config.binds.run, ...config.binds.build]) if (await pathExists(dir)) existing.add(dir);
   try {
     const staged = await timed('stage', () =>
       writeStagedPrefix(
@@ -198,10 +198,7 @@ async function build(
           tools: await readToolVersions(context.runtime),
           base: { digest: prepared.base.digest, sha256: await digestFile(prepared.base.file) },
           image: { sha256: image.sha256, sizeBytes: image.sizeBytes, inodes: image.inodes },
-          activation: {
-            changes: activation.changes.map((change) => structuredClone(change)),
-            warnings: [...activation.warnings],
-          },
+          activation,
           commands: [...new Set([...staged.commands, ...plan.environment.outsideCommands])].sort(),
           packages: prepared.lock.packages.map(({ name, version, build: buildString, sha256 }) => ({
             name,

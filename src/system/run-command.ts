@@ -40,7 +40,7 @@ export function minimalEnvironment(): Record<string, string> {
 }
 
 /** The command as a person would paste it into a shell. */
-export function describeCommand(command: Pick<Command, 'program' | 'args'>): string {
+function describeCommand(command: Pick<Command, 'program' | 'args'>): string {
   return [command.program, ...command.args]
     .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
     .join(' ');
@@ -72,24 +72,43 @@ export async function runCommand(command: Command): Promise<CommandResult> {
   if (result.exitCode !== undefined && (command.okExitCodes ?? [0]).includes(result.exitCode)) {
     return { exitCode: result.exitCode, stdout, stderr };
   }
-  if (result.isCanceled) {
-    throw new AppError(EXIT.interrupted, { code: 'INTERRUPTED', message: `${command.program} was interrupted` });
+  throw describeFailure(command, result, stderr);
+}
+
+/** How a child ended that was not as it should. */
+interface FailedEnd {
+  readonly exitCode?: number | undefined;
+  readonly signal?: string | undefined;
+  readonly code?: string | undefined;
+  readonly cause?: unknown;
+  readonly isCanceled: boolean;
+  readonly timedOut: boolean;
+}
+
+/** TOOL_MISSING, TOOL_FAILED (with the last 20 lines of stderr), TOOL_TIMEOUT or INTERRUPTED. */
+export function describeFailure(
+  command: Pick<Command, 'program' | 'args' | 'timeoutMs' | 'failureExit' | 'failureHint'>,
+  end: FailedEnd,
+  stderr: string,
+): AppError {
+  if (end.isCanceled) {
+    return new AppError(EXIT.interrupted, { code: 'INTERRUPTED', message: `${command.program} was interrupted` });
   }
-  if (result.code === 'ENOENT' || result.code === 'EACCES') {
-    throw new AppError(EXIT.siteNotReady, {
+  if (end.code === 'ENOENT' || end.code === 'EACCES') {
+    return new AppError(EXIT.siteNotReady, {
       code: 'TOOL_MISSING',
-      message: `cannot start ${command.program}: ${errorMessage(result.cause ?? result)}`,
+      message: `cannot start ${command.program}: ${errorMessage(end.cause ?? end)}`,
       hint: command.failureHint ?? 'condense doctor',
     });
   }
-  const how = result.timedOut
+  const how = end.timedOut
     ? `did not finish in ${(command.timeoutMs ?? 0) / 1000} s`
-    : result.signal
-      ? `was killed by ${result.signal}`
-      : `failed with exit code ${result.exitCode ?? '?'}`;
+    : end.signal
+      ? `was killed by ${end.signal}`
+      : `failed with exit code ${end.exitCode ?? '?'}`;
   const tail = stderr.trimEnd().split('\n').slice(-20).join('\n');
-  throw new AppError(command.failureExit ?? EXIT.buildFailed, {
-    code: result.timedOut ? 'TOOL_TIMEOUT' : 'TOOL_FAILED',
+  return new AppError(command.failureExit ?? EXIT.buildFailed, {
+    code: end.timedOut ? 'TOOL_TIMEOUT' : 'TOOL_FAILED',
     message: `${describeCommand(command)} ${how}${tail ? `\n${tail}` : ''}`,
     hint: command.failureHint,
   });

@@ -1,9 +1,7 @@
 // A program whose output is too large to hold: the caller reads it as it comes. Same rules as run-command.ts.
 import type { Readable } from 'node:stream';
 import { execa } from 'execa';
-import { AppError, errorMessage } from './app-error.ts';
-import { EXIT } from './exit-codes.ts';
-import { describeCommand, minimalEnvironment, type Command } from './run-command.ts';
+import { describeFailure, minimalEnvironment, type Command } from './run-command.ts';
 
 export interface RunningCommand {
   readonly stdout: Readable;
@@ -27,22 +25,7 @@ export function streamCommand(command: Pick<Command, 'program' | 'args' | 'signa
   let isStopped = false;
   const ended = child.then((result) => {
     if (result.exitCode === 0 || (isStopped && result.isTerminated)) return;
-    if (result.isCanceled)
-      throw new AppError(EXIT.interrupted, { code: 'INTERRUPTED', message: `${command.program} was interrupted` });
-    if (result.code === 'ENOENT' || result.code === 'EACCES') {
-      throw new AppError(EXIT.siteNotReady, {
-        code: 'TOOL_MISSING',
-        message: `cannot start ${command.program}: ${errorMessage(result.cause ?? result)}`,
-        hint: command.failureHint ?? 'condense doctor',
-      });
-    }
-    const tail = Buffer.from(result.stderr).toString('utf8').trimEnd().split('\n').slice(-20).join('\n');
-    const how = result.signal ? `was killed by ${result.signal}` : `failed with exit code ${result.exitCode ?? '?'}`;
-    throw new AppError(EXIT.buildFailed, {
-      code: 'TOOL_FAILED',
-      message: `${describeCommand(command)} ${how}${tail ? `\n${tail}` : ''}`,
-      hint: command.failureHint,
-    });
+    throw describeFailure(command, result, Buffer.from(result.stderr).toString('utf8'));
   });
   // It may fail before the caller has come to await it.
   ended.catch(() => undefined);
