@@ -5,6 +5,7 @@ import { parseYaml, type KeyPath } from '../config/yaml-source.ts';
 import { AppError, type Problem } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { digestText } from '../system/files.ts';
+import { DISTRIBUTION_NAME, DISTRIBUTION_VERSION, isItsOwnWheel } from './wheel-file.ts';
 import { PACKAGE_BUILD, PACKAGE_NAME, PACKAGE_VERSION, parsePackageFile, SHA256 } from './package-file.ts';
 
 export interface EnvironmentLock {
@@ -19,6 +20,37 @@ export interface EnvironmentLock {
   readonly virtualPackages: Readonly<Record<string, string>>;
   /** Sorted by name. */
   readonly packages: readonly LockedPackage[];
+  /** What pip adds, where the environment.yml has a pip section. */
+  readonly pip?: PipLock | undefined;
+}
+
+export interface PipLock {
+  /** Hex sha256 of what pip resolved from: the conda packages, the lines, the files that they name. */
+  readonly inputsDigest: string;
+  /** Sorted by name. */
+  readonly packages: readonly LockedDistribution[];
+}
+
+/**
+ * One distribution as pip's installation report has it (pip documentation, "Installation Report"; PEP 610). Wheels and
+ * sdists are files, which a mirror can hold; the others are built from what is elsewhere.
+ */
+interface LockedDistribution {
+  /** As PEP 503 normalises it: lower case, single hyphens. */
+  readonly name: string;
+  readonly version: string;
+  readonly kind: 'wheel' | 'sdist' | 'git' | 'directory';
+  /** http(s):// or file:// of the file, the repository or the directory. */
+  readonly url: string;
+  /** Of the file; of a directory's files and their names. A git repository has a commit instead. */
+  readonly sha256?: string | undefined;
+  readonly commit?: string | undefined;
+  /** Where in the sdist or the repository the project is. */
+  readonly subdirectory?: string | undefined;
+  /** Whether a line names it; others came as dependencies. */
+  readonly requested: boolean;
+  /** Whether a line names it by URL or path, not by index: PEP 610's direct_url.json says so in the environment. */
+  readonly direct: boolean;
 }
 
 export interface LockedPackage {
@@ -67,6 +99,32 @@ const WrittenPackage = z
   })
   .refine(isItsOwnFile, { path: ['url'], error: 'must end in name-version-build.conda or .tar.bz2 of this package' });
 
+const WrittenDistribution = z
+  .strictObject({
+    name: z.string().regex(DISTRIBUTION_NAME, 'is not a normalised name (PEP 503)'),
+    version: z.string('must be text, in quotes').regex(DISTRIBUTION_VERSION, 'is not a version'),
+    kind: z.enum(['wheel', 'sdist', 'git', 'directory']),
+    url: publicUrl,
+    sha256: z.string('must be text, in quotes').regex(SHA256, 'must be 64 hexadecimal digits, lower case').optional(),
+    commit: z
+      .string('must be text, in quotes')
+      .regex(/^[0-9a-f]{40,64}$/, 'must be the full hexadecimal name of a commit')
+      .optional(),
+    subdirectory: z
+      .string()
+      .refine((text) => !text.split('/').some((part) => part === '' || part === '..'), 'leaves the project')
+      .optional(),
+    requested: z.boolean(),
+    direct: z.boolean(),
+  })
+  .refine(({ kind, sha256, commit }) => (kind === 'git' ? commit : sha256) !== undefined, {
+    error: 'must have a sha256, or a commit where kind is git',
+  })
+  .refine(({ kind, url, name }) => kind !== 'wheel' || isItsOwnWheel(name, url), {
+    path: ['url'],
+    error: 'must end in the file name of a wheel of this distribution',
+  });
+
 const WrittenLock = z.strictObject({
   lockVersion: z.literal(1, 'this condense reads lockVersion 1 only'),
   platform: z.string().regex(/^[a-z0-9]+-[a-z0-9]+$/, 'is not a platform such as linux-64'),
@@ -74,6 +132,12 @@ const WrittenLock = z.strictObject({
   channels: z.array(publicUrl),
   virtualPackages: z.record(z.string(), z.string('must be text, in quotes')),
   packages: z.array(WrittenPackage),
+  pip: z
+    .strictObject({
+      inputsDigest: z.string('must be text, in quotes').regex(SHA256, 'must be 64 hexadecimal digits, lower case'),
+      packages: z.array(WrittenDistribution),
+    })
+    .optional(),
 });
 
 /** Hex sha256 of what a solve depends on, besides the repodata. The order of specs does not matter, that of channels does. */
@@ -116,9 +180,21 @@ export function renderLock(lock: EnvironmentLock): string {
         md5: locked.md5,
         sizeBytes: locked.sizeBytes,
       })),
+    ...(lock.pip === undefined ? {} : { pip: orderPip(lock.pip) }),
   };
   // Single quotes where YAML would read a version or a digest as a number; no folding of long URLs, no aliases.
   return HEADER + stringify(ordered, { lineWidth: 0, singleQuote: true, aliasDuplicateObjects: false });
+}
+
+function orderPip(pip: PipLock): PipLock {
+  return {
+    inputsDigest: pip.inputsDigest,
+    packages: pip.packages
+      .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+      .map(({ name, version, kind, url, sha256, commit, subdirectory, requested, direct }) => ({
+        ...{ name, version, kind, url, sha256, commit, subdirectory, requested, direct },
+      })),
+  };
 }
 
 /**
@@ -142,20 +218,24 @@ export function parseLock(text: string, file: string): EnvironmentLock {
       for (const key of issue.keys) problems.push(complain([...path, key], `${key} is not a key of locks`));
     } else problems.push(complain(path, `${path.join('.')} ${issue.message}`.trim()));
   }
-  if (parsed?.success) problems.push(...findDuplicates(parsed.data.packages, complain));
+  if (parsed?.success) {
+    problems.push(...findDuplicates(['packages'], parsed.data.packages, complain));
+    problems.push(...findDuplicates(['pip', 'packages'], parsed.data.pip?.packages ?? [], complain));
+  }
   if (!parsed?.success || problems.length > 0) throw new AppError(EXIT.configuration, problems);
   return parsed.data;
 }
 
 /** One prefix holds one package of a name. */
 function findDuplicates(
-  packages: readonly LockedPackage[],
+  at: KeyPath,
+  packages: readonly { readonly name: string }[],
   complain: (path: KeyPath, message: string) => Problem,
 ): Problem[] {
   const seen = new Set<string>();
   return packages.flatMap(({ name }, index) => {
     const known = name.toLowerCase();
-    if (seen.has(known)) return [complain(['packages', index, 'name'], `${name} is locked twice`)];
+    if (seen.has(known)) return [complain([...at, index, 'name'], `${name} is locked twice`)];
     seen.add(known);
     return [];
   });

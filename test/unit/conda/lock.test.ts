@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { digestInputs, parseLock, renderLock, type EnvironmentLock } from '../../../src/conda/lock.ts';
+import { digestInputs, parseLock, renderLock, type EnvironmentLock, type PipLock } from '../../../src/conda/lock.ts';
 
 const lock: EnvironmentLock = {
   lockVersion: 1,
@@ -120,4 +120,67 @@ test('the digest of inputs changes with the order of channels, not with that of 
   expect(digestInputs({ ...inputs, specs: ['b', 'a'], virtualPackages: { __b: '2', __a: '1' } })).toBe(digest);
   expect(digestInputs({ ...inputs, channels: ['y', 'x'] })).not.toBe(digest);
   expect(digestInputs({ ...inputs, specs: ['a'] })).not.toBe(digest);
+});
+
+const pipLock: PipLock = {
+  inputsDigest: '5'.repeat(64),
+  packages: [
+    {
+      name: 'tool',
+      version: '2.0',
+      kind: 'git',
+      url: 'https://git.example.org/tool.git',
+      commit: '6'.repeat(40),
+      subdirectory: 'python',
+      requested: true,
+      direct: true,
+    },
+    {
+      name: 'foo-bar',
+      version: '1.10',
+      kind: 'wheel',
+      url: 'https://index.example.org/Foo_Bar-1.10-py3-none-any.whl',
+      sha256: '7'.repeat(64),
+      requested: false,
+      direct: false,
+    },
+  ],
+};
+
+test('has what pip adds after the conda packages, and reads it back', () => {
+  const text = renderLock({ ...lock, pip: pipLock });
+
+  expect(text.split('pip:\n')[1]).toBe(`  inputsDigest: '${'5'.repeat(64)}'
+  packages:
+    - name: foo-bar
+      version: '1.10'
+      kind: wheel
+      url: https://index.example.org/Foo_Bar-1.10-py3-none-any.whl
+      sha256: '${'7'.repeat(64)}'
+      requested: false
+      direct: false
+    - name: tool
+      version: '2.0'
+      kind: git
+      url: https://git.example.org/tool.git
+      commit: '${'6'.repeat(40)}'
+      subdirectory: python
+      requested: true
+      direct: true
+`);
+  expect(parseLock(text, 'x.lock.yml').pip).toEqual({ ...pipLock, packages: pipLock.packages.toReversed() });
+});
+
+test.each([
+  ['name: foo-bar', 'name: Foo_Bar', /normalised name/],
+  ['Foo_Bar-1.10-py3', 'other-1.10-py3', /a wheel of this distribution/],
+  [`commit: '${'6'.repeat(40)}'`, `sha256: '${'6'.repeat(64)}'`, /or a commit where kind is git/],
+  ['subdirectory: python', 'subdirectory: ../python', /leaves the project/],
+  ['https://index', 'https://me:secret@index', /without credentials/],
+  ["version: '1.10'\n      kind", "version: '1; rm'\n      kind", /is not a version/],
+  ['name: tool', 'name: foo-bar', /locked twice/],
+])('refuses a pip part with %s replaced by %s', (written, instead, message) => {
+  const text = renderLock({ ...lock, pip: pipLock }).replace(written, instead);
+
+  expect(() => parseLock(text, 'x.lock.yml')).toThrow(message);
 });
