@@ -10,6 +10,8 @@ export interface BuildContainer {
   /** The staging prefix and where it is seen: writable. */
   readonly prefixOnDisk: string;
   readonly prefixInside: string;
+  /** Programs cannot change the prefix. */
+  readonly readOnly?: boolean | undefined;
 }
 
 /**
@@ -30,7 +32,10 @@ export function planContainerCommand(
       '--cleanenv',
       '--contain', // no home directory, no host /tmp: a user's files must not change a build
       '--bind',
-      [...container.binds, `${container.prefixOnDisk}:${container.prefixInside}`].join(','),
+      [
+        ...container.binds,
+        `${container.prefixOnDisk}:${container.prefixInside}${container.readOnly ? ':ro' : ''}`,
+      ].join(','),
       '--pwd',
       '/',
       container.base,

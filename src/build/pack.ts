@@ -2,7 +2,7 @@
 import type { SquashfsProfile } from '../config/site-config.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
-import { chmod, digestFile, lstat, removeTree, syncPath, lutimes, walkTree } from '../system/files.ts';
+import { chmod, digestFile, lstat, removeTree, syncPath, lutimes, walkTree, writeNewFile } from '../system/files.ts';
 import { runCommand, type Command } from '../system/run-command.ts';
 import path from 'node:path';
 
@@ -12,10 +12,12 @@ export interface PackedImage {
   readonly sizeBytes: number;
   /** Files, directories and links inside. */
   readonly inodes: number;
+  /** Files with the content of another one: squashfs keeps it once. */
+  readonly duplicateFiles: number;
 }
 
 /** mksquashfs(1) for a profile. File times are kept: they are the packages' own, and bytecode is valid only with them. */
-export function planPack(root: string, image: string, profile: SquashfsProfile): Command {
+export function planPack(root: string, image: string, profile: SquashfsProfile, sortFile?: string): Command {
   const compression =
     profile.compression === 'none'
       ? ['-noI', '-noId', '-noD', '-noF', '-noX']
@@ -34,6 +36,7 @@ export function planPack(root: string, image: string, profile: SquashfsProfile):
       '-all-root', // whoever builds, the image belongs to root
       '-mkfs-time',
       '0', // the super block's own time: equal trees give equal bytes
+      ...(sortFile === undefined ? [] : ['-sort', sortFile]),
       ...(profile.processors === undefined ? [] : ['-processors', String(profile.processors)]),
       ...(profile.memoryMiB === undefined ? [] : ['-mem', `${profile.memoryMiB}M`]),
     ],
@@ -47,7 +50,22 @@ function planLevel(profile: SquashfsProfile): string[] {
 }
 
 /**
+ * mksquashfs's sort file: first used, highest priority; what has no line has priority 0 (mksquashfs(1), -sort). Further
+ * files than there are priorities share the last one. Names end at white space unless it is escaped (squashfs-tools,
+ * sort.c); one with a line break cannot be written, and keeps its usual place.
+ * @param files relative to the root of the image
+ */
+export function renderSortFile(files: readonly string[]): string {
+  return files
+    .filter((file) => !/\p{Cc}/u.test(file))
+    .map((file, index) => `${file.replaceAll(/[\s\\]/gu, '\\$&')} ${Math.max(1, HIGHEST_PRIORITY - index)}\n`)
+    .join('');
+}
+const HIGHEST_PRIORITY = 32_767;
+
+/**
  * Packs and verifies: the image must list as many inodes as the tree has.
+ * @param first files that stand together at the start of the image, relative to its root
  * @throws AppError IMAGE_INVALID
  */
 export async function writeImage(
@@ -55,10 +73,16 @@ export async function writeImage(
   image: string,
   profile: SquashfsProfile,
   signal?: AbortSignal,
+  first: readonly string[] = [],
 ): Promise<PackedImage> {
   await removeTree(image);
   const inodes = await writeTimes(root);
-  await runCommand({ ...planPack(root, image, profile), signal });
+  const sortFile = first.length === 0 ? undefined : `${image}.sort`;
+  if (sortFile !== undefined) {
+    await removeTree(sortFile);
+    await writeNewFile(sortFile, renderSortFile(first));
+  }
+  const { stdout } = await runCommand({ ...planPack(root, image, profile, sortFile), signal });
   await chmod(image, 0o644);
   const listed = await readInodeCount(image, signal);
   if (listed !== inodes) {
@@ -70,7 +94,9 @@ export async function writeImage(
     });
   }
   await syncPath(image);
-  return { file: image, sha256: await digestFile(image), sizeBytes: (await lstat(image)).size, inodes };
+  const duplicateFiles = Number(/^Number of duplicate files found (\d+)$/m.exec(stdout.toString('utf8'))?.[1] ?? 0);
+  const { size: sizeBytes } = await lstat(image);
+  return { file: image, sha256: await digestFile(image), sizeBytes, inodes, duplicateFiles };
 }
 
 /**

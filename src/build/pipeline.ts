@@ -20,8 +20,9 @@ import { planBase, readRootLinks, writeBase, type BasePlan } from './base.ts';
 import type { BuildContext } from './build-context.ts';
 import { planInputs, planLauncherFacts, type ReleaseLauncherFacts } from './build-inputs.ts';
 import type { BuildPlan } from './build-plan.ts';
-import { planContainerCommand } from './container.ts';
+import { planContainerCommand, type BuildContainer } from './container.ts';
 import { passGate } from './gate.ts';
+import { traceOrder } from './order.ts';
 import { writeImage } from './pack.ts';
 import { readGitCommit, readToolVersions } from './provenance.ts';
 import { writeRelease } from './release.ts';
@@ -145,19 +146,16 @@ async function build(
   const staging = layout.staging(plan.fullName);
   const binds: string[] = [];
   for (const dir of [...config.binds.run, ...config.binds.build]) if (await pathExists(dir)) binds.push(dir);
-  const runInside: RunInside = (command) =>
-    runCommand(
-      planContainerCommand(
-        {
-          runtime: context.runtime.program,
-          base: prepared.base.file,
-          binds,
-          prefixOnDisk: staging.prefix,
-          prefixInside: plan.condaPrefix,
-        },
-        { ...command, signal },
-      ),
-    );
+  const container: BuildContainer = {
+    runtime: context.runtime.program,
+    base: prepared.base.file,
+    binds,
+    prefixOnDisk: staging.prefix,
+    prefixInside: plan.condaPrefix,
+  };
+  const runInside: RunInside = (command) => runCommand(planContainerCommand(container, { ...command, signal }));
+  const lookInside: RunInside = (command) =>
+    runCommand(planContainerCommand({ ...container, readOnly: true }, { ...command, signal }));
   try {
     const staged = await timed('stage', () =>
       writeStagedPrefix(
@@ -182,7 +180,21 @@ async function build(
       captureActivation(staging.prefix, plan.condaPrefix, plan.fullName, runInside),
     );
     for (const text of activation.warnings) report({ type: 'warning', text });
-    const image = await timed('pack', () => writeImage(staging.root, staging.image, config.squashfs, signal));
+    const first = await timed('order', () =>
+      traceOrder({
+        ...{ prefixOnDisk: staging.prefix, prefixInside: plan.condaPrefix, runInside: lookInside, report },
+        imports: config.squashfs.order === 'traced' ? plan.environment.gateImports : undefined,
+      }),
+    );
+    const image = await timed('pack', () =>
+      writeImage(
+        staging.root,
+        staging.image,
+        config.squashfs,
+        signal,
+        first.map((file) => path.relative(staging.root, path.join(staging.prefix, file))),
+      ),
+    );
     return await timed('release', async () =>
       writeRelease(layout, {
         facts: {
@@ -197,7 +209,13 @@ async function build(
           inputs: prepared.inputs,
           tools: await readToolVersions(context.runtime),
           base: { digest: prepared.base.digest, sha256: await digestFile(prepared.base.file) },
-          image: { sha256: image.sha256, sizeBytes: image.sizeBytes, inodes: image.inodes },
+          image: {
+            sha256: image.sha256,
+            sizeBytes: image.sizeBytes,
+            inodes: image.inodes,
+            duplicateFiles: image.duplicateFiles,
+            orderedFiles: first.length,
+          },
           activation,
           commands: [...new Set([...staged.commands, ...plan.environment.outsideCommands])].sort(),
           packages: prepared.lock.packages.map(({ name, version, build: buildString, sha256 }) => ({

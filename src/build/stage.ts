@@ -2,7 +2,17 @@
 import { writeCondaState } from '../conda/conda-meta.ts';
 import type { Installer, InstalledPrefix, InstallRequest } from '../conda/installer.ts';
 import type { StagingLayout } from '../site/layout.ts';
-import { chmod, makeDir, makePrivateDir, readdir, removeTree, stat, walkTree, writeNewFile } from '../system/files.ts';
+import {
+  chmod,
+  lutimes,
+  makeDir,
+  makePrivateDir,
+  readdir,
+  removeTree,
+  stat,
+  walkTree,
+  writeNewFile,
+} from '../system/files.ts';
 import path from 'node:path';
 
 export interface StagedPrefix extends InstalledPrefix {
@@ -26,8 +36,11 @@ export async function writeStagedPrefix(
   await removeTree(staging.dir);
   await makeDir(staging.prefix);
   const installed = await installer.install({ ...request, prefixOnDisk: staging.prefix });
-  if (Object.keys(variables).length > 0) await writeCondaState(staging.prefix, variables);
+  const written = [marker.name];
   await writeNewFile(path.join(staging.prefix, marker.name), marker.text);
+  if (Object.keys(variables).length > 0) written.push(await writeCondaState(staging.prefix, variables));
+  // The installer has given a time to all that is its own: two builds of one lock are the same bytes.
+  for (const name of written) await lutimes(path.join(staging.prefix, name), 0, 0);
   await writeReadable(staging.root);
   return { ...installed, commands: await readCommands(staging.prefix) };
 }

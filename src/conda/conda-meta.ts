@@ -131,8 +131,10 @@ export async function writeCondaMeta(prefix: string, files: ReadonlyMap<string, 
 
 /**
  * conda-meta/state: variables that activation sets, from the `variables` of an environment.yml (CEP 32). Replaces an earlier one.
+ * @returns its path, relative to the prefix
  */
-export async function writeCondaState(prefix: string, variables: Readonly<Record<string, string>>): Promise<void> {
+export async function writeCondaState(prefix: string, variables: Readonly<Record<string, string>>): Promise<string> {
   await removeTree(path.join(prefix, 'conda-meta', 'state'));
   await writeCondaMeta(prefix, new Map([['state', sortedJson({ env_vars: variables })]]));
+  return 'conda-meta/state';
 }

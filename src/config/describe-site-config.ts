@@ -34,6 +34,7 @@ export function describeSiteConfig(config: SiteConfig, source: YamlSource): read
     [['squashfs', 'compression'], config.squashfs.compression],
     [['squashfs', 'level'], config.squashfs.level],
     [['squashfs', 'block_size'], blockSize],
+    [['squashfs', 'order'], config.squashfs.order],
     [['squashfs', 'processors'], config.squashfs.processors],
     [['squashfs', 'memory_mib'], config.squashfs.memoryMiB],
     [['channels', 'defaults'], config.channels.defaults.map(withoutCredentials)],

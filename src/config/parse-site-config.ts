@@ -102,6 +102,7 @@ function normalise(written: WrittenConfig, source: YamlSource, defaultStaging: s
       compression: squashfs.compression,
       level: squashfs.level ?? defaultLevel(squashfs.compression),
       blockSizeBytes: blockSizeBytes(squashfs.block_size),
+      order: squashfs.order,
       processors: squashfs.processors,
       memoryMiB: squashfs.memory_mib,
     },

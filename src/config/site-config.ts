@@ -39,6 +39,8 @@ export interface SquashfsProfile {
   readonly compression: 'zstd' | 'gzip' | 'lz4' | 'xz' | 'none';
   readonly level?: number | undefined;
   readonly blockSizeBytes: number;
+  /** Whether what a traced run of the gate's imports opens stands together. */
+  readonly order: 'traced' | 'none';
   /** Default: every processor that this process may use. */
   readonly processors?: number | undefined;
   readonly memoryMiB?: number | undefined;

@@ -104,6 +104,13 @@ const squashfs = z
       .default('128K')
       .describe('Size of the blocks that are compressed; larger blocks make smaller images and slower random reads.')
       .meta({ examples: ['256K'] }),
+    order: z
+      .enum(['traced', 'none'])
+      .default('traced')
+      .describe(
+        'traced: what the imports of the gate open when they are tried during the build stands together at the start of the image, so that a cold start reads less of it. none: as mksquashfs has it.',
+      )
+      .meta({ examples: ['none'] }),
     processors: z
       .int()
       .min(1)

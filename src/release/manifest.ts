@@ -29,7 +29,15 @@ const ReleaseFacts = z.strictObject({
   inputs: z.record(z.string(), hex64),
   tools: z.record(z.string(), z.string()),
   base: z.strictObject({ digest: z.string().regex(/^[0-9a-f]{16}$/), sha256: hex64 }),
-  image: z.strictObject({ sha256: hex64, sizeBytes: z.int(), inodes: z.int() }),
+  image: z.strictObject({
+    sha256: hex64,
+    sizeBytes: z.int(),
+    inodes: z.int(),
+    /** Files with the content of another one, which squashfs keeps once. */
+    duplicateFiles: z.int().optional(),
+    /** Files that stand together at its start, because the traced imports opened them. */
+    orderedFiles: z.int().optional(),
+  }),
   activation: z.strictObject({
     changes: z.array(ActivationChange).readonly(),
     warnings: z.array(z.string()).readonly(),

@@ -1,11 +1,11 @@
-import { link, mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { link, mkdir, mkdtemp, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { writeImage } from '../../../src/build/pack.ts';
 
-const profile = { compression: 'zstd', level: 3, blockSizeBytes: 131072 } as const;
+const profile = { compression: 'zstd', level: 3, blockSizeBytes: 131072, order: 'none' } as const;
 let dir: string;
 beforeEach(async () => {
   dir = await mkdtemp(path.join(os.tmpdir(), 'condense-pack-'));
@@ -37,6 +37,42 @@ it('counts a file with two names once, as squashfs does', async () => {
   await link(path.join(root, 'opt/conda/a-1/bin/run'), path.join(root, 'opt/conda/a-1/bin/again'));
 
   expect((await writeImage(root, path.join(dir, 'one.sqsh'), profile)).inodes).toBe(7);
+});
+
+it('keeps both names of a hard link, and says how many files have the content of another', async () => {
+  const root = await makeTree('one');
+  const run = path.join(root, 'opt/conda/a-1/bin/run');
+  await link(run, path.join(root, 'opt/conda/a-1/bin/again'));
+  await writeFile(path.join(root, 'opt/conda/a-1/bin/copy'), await readFile(run));
+
+  const { file, duplicateFiles } = await writeImage(root, path.join(dir, 'one.sqsh'), profile);
+
+  await execa('unsquashfs', ['-q', '-n', '-d', path.join(dir, 'out'), file]);
+  const [first, second] = await Promise.all(
+    ['run', 'again'].map((name) => stat(path.join(dir, 'out/opt/conda/a-1/bin', name))),
+  );
+  expect(second?.ino).toBe(first?.ino);
+  expect(duplicateFiles).toBe(1);
+});
+
+it('lays out first what is used first, whatever characters are in its name', async () => {
+  const root = await makeTree('one');
+  const names = ['a', 'b', 'c d', 'e\\ f', '#g'];
+  const content = (name: string): string => `<${name}>`.repeat(40_000);
+  for (const name of names) await writeFile(path.join(root, 'opt', name), content(name));
+  const pack = async (image: string, first: readonly string[]) =>
+    await writeImage(root, path.join(dir, image), { ...profile, compression: 'none' }, undefined, first);
+  const used = ['e\\ f', 'c d', '#g', 'b'].map((name) => `opt/${name}`);
+
+  const { file, sha256 } = await pack('one.sqsh', used);
+
+  const bytes = await readFile(file, 'latin1');
+  const laidOut = names.toSorted(
+    (a, b) => bytes.indexOf(content(a).slice(0, 999)) - bytes.indexOf(content(b).slice(0, 999)),
+  );
+  expect(laidOut.join()).toBe('e\\ f,c d,#g,b,a');
+  expect((await pack('two.sqsh', used)).sha256).toBe(sha256);
+  expect((await pack('three.sqsh', [])).sha256).not.toBe(sha256);
 });
 
 it('keeps the time of every file', async () => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { planBase } from '../../../src/build/base.ts';
 import { describeBuildPlan, planBuild, planEnvironment } from '../../../src/build/build-plan.ts';
 import { planContainerCommand } from '../../../src/build/container.ts';
-import { planPack } from '../../../src/build/pack.ts';
+import { planPack, renderSortFile } from '../../../src/build/pack.ts';
 import type { EnvironmentSpec } from '../../../src/config/environment-spec.ts';
 import type { EnvironmentOptions } from '../../../src/config/site-config.ts';
 import { planMode } from '../../../src/site/permissions.ts';
@@ -121,8 +121,14 @@ describe('planContainerCommand', () => {
   });
 });
 
+it('binds the prefix read-only for programs that only look', () => {
+  const container = { runtime: 'r', base: '/b.sif', binds: [], prefixOnDisk: '/s', prefixInside: '/p', readOnly: true };
+
+  expect(planContainerCommand(container, { program: '/bin/true', args: [] }).args).toContain('/s:/p:ro');
+});
+
 describe('planPack', () => {
-  const profile = { compression: 'zstd', level: 3, blockSizeBytes: 131072 } as const;
+  const profile = { compression: 'zstd', level: 3, blockSizeBytes: 131072, order: 'none' } as const;
 
   it('never passes one time for all files, as bytecode is valid only with its own', () => {
     const { args } = planPack('/r', '/i', profile);
@@ -138,6 +144,19 @@ describe('planPack', () => {
     [{ ...profile, processors: 2, memoryMiB: 512 }, '-processors 2 -mem 512M'],
   ])('%j gives %s', (given, expected) => {
     expect(planPack('/r', '/i', given).args.join(' ')).toContain(expected);
+  });
+});
+
+describe('renderSortFile', () => {
+  it('gives the file that is used first the highest priority, and escapes white space', () => {
+    expect(renderSortFile(['opt/b', 'opt/a b', 'opt/c\\d'])).toBe('opt/b 32767\nopt/a\\ b 32766\nopt/c\\\\d 32765\n');
+  });
+
+  it('leaves out names with a line break, and stays above the priority of unlisted files', () => {
+    const files = Array.from({ length: 40_000 }, (_, index) => `f${index}`);
+
+    expect(renderSortFile(['a\nb', 'c'])).toBe('c 32767\n');
+    expect(renderSortFile(files).split('\n').at(-2)).toBe('f39999 1');
   });
 });
 
