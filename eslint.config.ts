@@ -12,8 +12,9 @@ const rooms: Record<string, readonly string[]> = {
   modules: ['config', 'site', 'system'],
   release: ['config', 'modules', 'site', 'system'],
   gate: ['config', 'release', 'site', 'system'],
+  mirror: ['conda', 'config', 'release', 'site', 'system'],
   build: ['conda', 'config', 'gate', 'modules', 'release', 'site', 'system'],
-  cli: ['build', 'conda', 'config', 'gate', 'modules', 'release', 'site', 'system'],
+  cli: ['build', 'conda', 'config', 'gate', 'mirror', 'modules', 'release', 'site', 'system'],
 };
 const rules = Object.entries(rooms).flatMap(([room, allowed]) =>
   Object.keys(rooms)

@@ -87,6 +87,14 @@ function buildProgram(): Command {
     .action(
       action(async (session, options: { releases?: boolean }) => (await import('./list.ts')).runList(session, options)),
     );
+  sub('mirror <directory> [lock...]', 'copy what locks need into channels that any web server can serve')
+    .option('--prune', 'remove what none of these locks needs')
+    .option('--dry-run', 'say what would be fetched, written and removed, and do nothing')
+    .action(
+      action(async (session, directory: string, locks: string[], options: { prune?: boolean; dryRun?: boolean }) => {
+        await (await import('./mirror.ts')).runMirror(session, directory, locks, options);
+      }),
+    );
   sub('doctor', 'what this machine lacks, and how to mend it').action(
     action(async (session) => (await import('./doctor.ts')).runDoctor(session)),
   );

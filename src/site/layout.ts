@@ -237,3 +237,26 @@ export class StagingLayout {
     return path.join(this.dir, 'env.sqsh');
   }
 }
+
+/** A mirror of channels: a directory of static files, anywhere. */
+export class MirrorLayout {
+  readonly dir: string;
+  constructor(dir: string) {
+    this.dir = dir;
+  }
+  /** What condense put here: tells its files from others. */
+  get state(): string {
+    return path.join(this.dir, 'mirror.json');
+  }
+  /** The page for people. */
+  get page(): string {
+    return path.join(this.dir, 'index.html');
+  }
+  get lockFile(): string {
+    return path.join(this.dir, '.condense.lock');
+  }
+  /** A file of the mirror by its path in it, with `/`: `conda/host/channel/noarch/repodata.json`. */
+  file(relative: string): string {
+    return path.join(this.dir, relative);
+  }
+}

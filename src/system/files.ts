@@ -12,7 +12,8 @@ export const readText = (file: string): Promise<string> => fs.readFile(file, 'ut
 export const makeDir = (dir: string): Promise<void> => fse.ensureDir(dir);
 export const removeTree = (dir: string): Promise<void> => fse.remove(dir);
 export const pathExists = (file: string): Promise<boolean> => fse.pathExists(file);
-export const { chmod, link, lstat, mkdtemp, readdir, rename, stat, statfs, symlink, lutimes, lchown } = fs;
+export const { chmod, link, lstat, mkdtemp, readdir, realpath, rename, rmdir, stat, statfs, symlink, lutimes, lchown } =
+  fs;
 
 /**
  * Makes a directory of this account's own, below a place such as /tmp where anybody may make one first.
@@ -152,9 +153,9 @@ export async function replaceLink(link: string, target: string): Promise<void> {
   await syncPath(path.dirname(link));
 }
 
-/** Hex sha256 of a file, read as a stream. */
-export async function digestFile(file: string): Promise<string> {
-  const hash = createHash('sha256');
+/** Hex digest of a file, read as a stream. */
+export async function digestFile(file: string, algorithm: 'sha256' | 'md5' = 'sha256'): Promise<string> {
+  const hash = createHash(algorithm);
   for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
   return hash.digest('hex');
 }
@@ -167,6 +168,34 @@ export function digestText(text: string | Uint8Array): string {
 export async function copyNewFile(from: string, to: string, mode = 0o644): Promise<void> {
   await fs.copyFile(from, to, fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE);
   await fs.chmod(to, mode);
+}
+
+/**
+ * Gives a file a second name, readable by everybody, that appears whole; what was there is replaced. A hard link where the
+ * file system and the owner allow it, else a copy.
+ */
+export async function publishFile(from: string, to: string): Promise<void> {
+  const aside = asideName(to);
+  try {
+    try {
+      await fs.chmod(from, 0o644);
+      await fs.link(from, aside);
+    } catch (error) {
+      // Another file system, one without links, somebody else's file (protected_hardlinks), or too many links.
+      if (
+        !['EXDEV', 'EPERM', 'EACCES', 'EMLINK', 'ENOTSUP', 'EROFS'].includes(
+          (error as NodeJS.ErrnoException).code ?? '',
+        )
+      )
+        throw error;
+      await copyNewFile(from, aside);
+      await syncPath(aside);
+    }
+    await fs.rename(aside, to);
+  } finally {
+    // Also where `to` was a link to the same file: rename(2) then leaves both names.
+    await fs.rm(aside, { force: true });
+  }
 }
 
 export interface TreeEntry {

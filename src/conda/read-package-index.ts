@@ -1,0 +1,89 @@
+// Reads info/index.json out of a package archive, and no more of it than that takes.
+import { PassThrough, type Duplex, type Readable, type Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import zlib from 'node:zlib';
+import tar from 'tar-stream';
+import yauzl from 'yauzl';
+import { AppError, errorMessage } from '../system/app-error.ts';
+import { streamCommand } from '../system/stream-command.ts';
+import { packageInvalid } from './package-problem.ts';
+
+/** The largest of conda-forge have a tenth of that. */
+const MAX_INDEX_BYTES = 4 << 20;
+
+/**
+ * @param file the archive, verified
+ * @param url where it came from: tells the format, and names the package in messages
+ * @returns what the file says, not checked
+ * @throws AppError PACKAGE_INVALID, TOOL_MISSING (no bzip2)
+ */
+export async function readPackageIndex(file: string, url: string): Promise<Readonly<Record<string, unknown>>> {
+  let bytes: Buffer | undefined;
+  try {
+    bytes = url.endsWith('.conda') ? await readOfConda(file) : await readOfTarBz2(file);
+  } catch (error) {
+    if (error instanceof AppError && error.problems.some(({ code }) => code === 'TOOL_MISSING')) throw error;
+    throw packageInvalid(url, `cannot be read: ${errorMessage(error)}`);
+  }
+  if (!bytes) throw packageInvalid(url, 'has no info/index.json');
+  const value = parseObject(bytes);
+  if (!value) throw packageInvalid(url, 'info/index.json is not a JSON object');
+  return value;
+}
+
+async function readOfConda(file: string): Promise<Buffer | undefined> {
+  const zip = await yauzl.openPromise(file, { lazyEntries: true, autoClose: false });
+  try {
+    for await (const entry of zip.eachEntry()) {
+      if (!/^info-[^/]*\.tar\.zst$/.test(entry.fileName)) continue;
+      return await findIndex(await zip.openReadStreamPromise(entry), zlib.createZstdDecompress());
+    }
+    return undefined;
+  } finally {
+    zip.close();
+  }
+}
+
+async function readOfTarBz2(file: string): Promise<Buffer | undefined> {
+  const bzip2 = streamCommand({ program: 'bzip2', args: ['--decompress', '--stdout', '--', file] });
+  try {
+    return await findIndex(bzip2.stdout, new PassThrough());
+  } finally {
+    bzip2.stop();
+    await bzip2.ended;
+  }
+}
+
+async function findIndex(source: Readable, through: Duplex): Promise<Buffer | undefined> {
+  const extract = tar.extract();
+  // Its failure also ends the loop below, but not where the loop has found what it wants.
+  const feeding = pipeline(source, through, extract as unknown as Writable);
+  feeding.catch(() => undefined);
+  try {
+    for await (const entry of extract) {
+      if (entry.header.name.replace(/^\.\//, '') !== 'info/index.json' || entry.header.type !== 'file') {
+        entry.resume();
+        continue;
+      }
+      if (entry.header.size > MAX_INDEX_BYTES) throw new Error(`its info/index.json has ${entry.header.size} bytes`);
+      const chunks: Buffer[] = [];
+      for await (const chunk of entry as unknown as AsyncIterable<Buffer>) chunks.push(chunk);
+      return Buffer.concat(chunks);
+    }
+  } finally {
+    extract.destroy();
+  }
+  await feeding;
+  return undefined;
+}
+
+function parseObject(bytes: Buffer): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(bytes.toString('utf8'));
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Readonly<Record<string, unknown>>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
