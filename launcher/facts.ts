@@ -25,4 +25,17 @@ export interface LauncherFacts {
   readonly outsideCommands: readonly string[];
   /** The group whose members may read the image, for the message that says so. */
   readonly usersGroup?: string | undefined;
+  /** How commands share a mounted container; without, each mounts its own. */
+  readonly sessions?: SessionFacts | undefined;
+}
+
+export interface SessionFacts {
+  /** `join`: only what `launcher --start-session` has started. */
+  readonly policy: 'join' | 'join-or-start';
+  /** On the node's own disk, writable for everybody, as /tmp. */
+  readonly directory: string;
+  /** A session that nobody was in for so long ends. */
+  readonly idleSeconds: number;
+  /** nsenter(1), absolute. */
+  readonly nsenter: string;
 }

@@ -44,6 +44,8 @@ interface FailPlan {
   readonly status: 125 | 126 | 127;
   readonly message: string;
 }
+/** What the caller wants of a plan. */
+export type Purpose = 'run' | 'explain' | 'start-session';
 export type LaunchPlan = ContainerPlan | ProgramPlan | SayPlan | FailPlan;
 
 const fail = (status: FailPlan['status'], what: string, where: string, whatToDo: string): FailPlan => ({
@@ -52,14 +54,13 @@ const fail = (status: FailPlan['status'], what: string, where: string, whatToDo:
   message: [what, where, whatToDo].join(', '),
 });
 
-/** @returns what to do, and whether the caller only wants to have it explained */
 export function planLaunch(
   invocation: Invocation,
   facts: LauncherFacts,
   sight: Sight,
-): { plan: LaunchPlan; explain: boolean } {
+): { plan: LaunchPlan; purpose: Purpose } {
   const name = invocation.self.slice(invocation.self.lastIndexOf('/') + 1);
-  if (name !== 'launcher') return { plan: planCommand(name, invocation, facts, sight), explain: false };
+  if (name !== 'launcher') return { plan: planCommand(name, invocation, facts, sight), purpose: 'run' };
   const options = parseOptions(invocation.args);
   if ('unknown' in options) {
     return {
@@ -69,11 +70,21 @@ export function planLaunch(
         options.unknown,
         'see launcher --help; options of the command go after its name',
       ),
-      explain: false,
+      purpose: 'run',
     };
   }
-  if (options.help) return { plan: { kind: 'say', text: USAGE }, explain: false };
-  return { plan: planDirect(options.command, invocation, facts, sight), explain: options.explain };
+  if (options.help) return { plan: { kind: 'say', text: USAGE }, purpose: 'run' };
+  if (options.purpose === 'start-session') {
+    if (facts.sessions === undefined) {
+      const toDo = 'commands start without one';
+      return { plan: fail(125, 'this site has no sessions', facts.fullName, toDo), purpose: 'run' };
+    }
+    if (sight.isThere(facts.marker)) {
+      const toDo = 'start a session outside';
+      return { plan: fail(125, 'this is inside the container already', facts.marker, toDo), purpose: 'run' };
+    }
+  }
+  return { plan: planDirect(options.command, invocation, facts, sight), purpose: options.purpose };
 }
 
 /** A link of the farm was called. */

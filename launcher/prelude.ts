@@ -4,6 +4,7 @@ import { outermost } from './binds.ts';
 import { RUNTIME_PATH, RUNTIME_PATTERN, UNASSIGNABLE_PATTERN } from './environment.ts';
 import type { LauncherFacts } from './facts.ts';
 import { VARIABLE_LIMIT_BYTES } from './render-plan.ts';
+import { renderSession } from './session.ts';
 import { bytesOf, shellQuote } from './shell-quote.ts';
 import { BECOME_PROGRAM, TRAMPOLINE } from './trampoline.ts';
 
@@ -37,7 +38,7 @@ __cl_name=\${0##*\\/}
 __cl_become() {
 ${BECOME_PROGRAM.replaceAll(/^(?=.)/gm, '  ')}
 }
-
+${renderSession(facts)}
 case $__cl_name in
   '' | launcher${outside}) __cl_way=plan ;;
   *) if [[ -e ${word(facts.marker)} ]]; then __cl_way=inside; else __cl_way=host; fi ;;
@@ -116,6 +117,7 @@ elif [[ $__cl_way = host ]]; then
   [[ -v __cl_shopts ]] && export __cl_B=$__cl_shopts
   [[ \${#__cl_names[@]} = 0 ]] || unset -v "\${__cl_names[@]}" 2>/dev/null
   export __cl_N __cl_D PATH=${RUNTIME_PATH}
+  ${facts.sessions === undefined ? '' : '__cl_session "$@"'}
   exec "$__cl_runtime" -s exec \${__cl_binds:+--bind "\${__cl_binds#,}"} --overlay "$__cl_release/env.sqsh:ro" "$__cl_base" \\
     /bin/bash --norc -pfc ${word(TRAMPOLINE)} bash "$@"
 fi

@@ -2,7 +2,7 @@
 import { isForRuntime, RUNTIME_PATH, sortEnvironment } from './environment.ts';
 import { describePlan } from './explain.ts';
 import type { LauncherFacts } from './facts.ts';
-import type { ContainerPlan, LaunchPlan, ProgramPlan } from './plan.ts';
+import type { ContainerPlan, LaunchPlan, ProgramPlan, Purpose } from './plan.ts';
 import { runtimeArguments } from './runtime-arguments.ts';
 import { shellQuote } from './shell-quote.ts';
 import { TRAMPOLINE } from './trampoline.ts';
@@ -11,21 +11,57 @@ import { TRAMPOLINE } from './trampoline.ts';
 export const VARIABLE_LIMIT_BYTES = 100_000;
 
 export function renderPlan(
-  { plan, explain }: { plan: LaunchPlan; explain: boolean },
+  { plan, purpose }: { plan: LaunchPlan; purpose: Purpose },
   facts: LauncherFacts,
   ignoredSignals: string,
 ): string {
   if (plan.kind === 'fail') return `printf '%s\\n' ${shellQuote(`condense: ${plan.message}`)} >&2; exit ${plan.status}`;
   if (plan.kind === 'say') return say(plan.text);
-  if (explain) return say(describePlan(plan, facts));
-  return plan.kind === 'container' ? renderContainer(plan, facts, ignoredSignals) : renderProgram(plan);
+  if (plan.kind === 'program') return purpose === 'explain' ? say(describePlan(plan, facts)) : renderProgram(plan);
+  const { before, trampolineArguments, runtime } = renderContainer(plan, facts, ignoredSignals);
+  if (purpose === 'explain') return [...before, explainWay(plan, facts), say(describePlan(plan, facts))].join('\n');
+  if (purpose === 'start-session') return [...before, startSession(facts)].join('\n');
+  const join = joins(plan, facts) ? [`__cl_session ${trampolineArguments}`] : [];
+  return [...before, ...join, `exec ${runtime} ${trampolineArguments}`].join('\n');
+}
+
+/** An image of the caller's own makes it a container of its own. */
+function joins(plan: ContainerPlan, facts: LauncherFacts): boolean {
+  return facts.sessions !== undefined && plan.overlays.length === 0;
+}
+
+function explainWay(plan: ContainerPlan, facts: LauncherFacts): string {
+  const row = (text: string): string => `printf '%-12s %s\\n' way ${text}`;
+  const own = row(shellQuote('a container of its own'));
+  if (!joins(plan, facts)) return own;
+  const first = facts.sessions?.policy === 'join' ? own : row(shellQuote('a session, which it starts'));
+  const joined = row('"the session of process ${__cl_s[1]}"');
+  return `if ! __cl_context; then ${own}; elif __cl_find; then ${joined}; else ${first}; fi`;
+}
+
+function startSession(facts: LauncherFacts): string {
+  const what = `condense: no session of ${facts.fullName} could be started`;
+  const where = facts.sessions?.directory ?? '';
+  const toDo = 'run a command to see whether the container starts, and whether that directory is writable';
+  return [
+    '__cl_context && { __cl_find || __cl_start; } && exit',
+    `printf '%s, %s, %s\\n' ${[what, where, toDo].map(shellQuote).join(' ')} >&2; exit 125`,
+  ].join('\n');
 }
 
 function say(text: string): string {
   return `printf %s ${shellQuote(text)}; exit`;
 }
 
-function renderContainer(plan: ContainerPlan, facts: LauncherFacts, ignoredSignals: string): string {
+interface RenderedContainer {
+  /** What is set and exported before. */
+  readonly before: readonly string[];
+  readonly runtime: string;
+  /** argv[0], program, arguments, unless they are packed. */
+  readonly trampolineArguments: string;
+}
+
+function renderContainer(plan: ContainerPlan, facts: LauncherFacts, ignoredSignals: string): RenderedContainer {
   const { wanted, names, shellOptions, bashOptions } = sortEnvironment(plan.environment, plan.path);
   const words = [plan.zero, plan.program, ...plan.args];
   const text = words.join(' ');
@@ -39,18 +75,23 @@ function renderContainer(plan: ContainerPlan, facts: LauncherFacts, ignoredSigna
     PATH: RUNTIME_PATH,
   };
   const command = [facts.runtime, ...runtimeArguments(plan, facts), '/bin/bash', '--norc', '-pfc', TRAMPOLINE, 'bash'];
-  return [
-    'if [[ . -ef / ]]; then __cl_D=; else exec {__cl_D}<.; fi',
-    'export __cl_D',
-    renderPacked('E', wanted),
-    ...(isPlain ? [] : [renderPacked('W', words)]),
-    // Nothing but names that are identifiers: an array subscript would be evaluated.
-    ...names.filter((name) => !isForRuntime(name)).map((name) => `unset -v ${name}`),
-    ...Object.entries(variables).map(([name, value]) =>
-      value === undefined ? '' : `export ${name}=${shellQuote(value)}`,
-    ),
-    `exec ${[...command, ...(isPlain ? words : [])].map(shellQuote).join(' ')}`,
-  ].join('\n');
+  return {
+    before: [
+      'if [[ . -ef / ]]; then __cl_D=; else exec {__cl_D}<.; fi',
+      'export __cl_D',
+      renderPacked('E', wanted),
+      ...(isPlain ? [] : [renderPacked('W', words)]),
+      // Nothing but names that are identifiers: an array subscript would be evaluated.
+      ...names.filter((name) => !isForRuntime(name)).map((name) => `unset -v ${name}`),
+      ...Object.entries(variables).map(([name, value]) =>
+        value === undefined ? '' : `export ${name}=${shellQuote(value)}`,
+      ),
+      // As the prelude has them.
+      `__cl_release=${shellQuote(plan.release)} __cl_binds=${shellQuote(plan.binds.map((bind) => `,${bind}`).join(''))}`,
+    ],
+    runtime: command.map(shellQuote).join(' '),
+    trampolineArguments: (isPlain ? words : []).map(shellQuote).join(' '),
+  };
 }
 
 /** Long texts go through a file without a name: apptainer takes no more than 1 MB of arguments and environment. */

@@ -48,6 +48,7 @@ exec -a "$__cl_zero" -- "$@"
  * Its environment:
  * - __cl_E: shell words, the caller's environment; or __cl_FE: the descriptor of a file that holds them;
  * - __cl_W, __cl_FW: the same for argv[0], program and arguments, when they are long or not ASCII;
+ * - __cl_C, __cl_P, __cl_M: in a session, descriptors to close, where __cl_D is, and the marker, which must be there;
  * - __cl_D: a descriptor of the caller's working directory, or empty for `/`, which differs by nature;
  * - __cl_N: the environment's full name; __cl_O: a program to run if the wanted one is not there;
  * - __cl_S, __cl_B: the caller's exported SHELLOPTS and BASHOPTS;
@@ -56,12 +57,17 @@ exec -a "$__cl_zero" -- "$@"
 export const TRAMPOLINE = `
 [[ -v __cl_FE ]] && IFS= read -rd '' -u "$__cl_FE" __cl_E
 [[ -v __cl_FW ]] && IFS= read -rd '' -u "$__cl_FW" __cl_W
-for __cl_x in $__cl_FE $__cl_FW; do exec {__cl_x}<&-; done
+for __cl_x in $__cl_FE $__cl_FW $__cl_C; do exec {__cl_x}<&-; done
 eval "__cl_want=($__cl_E)"
 [[ -v __cl_W ]] && eval "set -- $__cl_W"
 __cl_zero=$1
 shift
+if [[ -v __cl_M && ! -e $__cl_M ]]; then
+  printf 'condense: %s\\n' "the session of $__cl_N ended while this command was on its way into it, run it again" >&2
+  exit 125
+fi
 if [[ $__cl_D ]]; then
+  [[ ! -v __cl_P ]] || cd -- "$__cl_P" 2>/dev/null
   if [[ ! . -ef /proc/self/fd/$__cl_D ]]; then
     printf 'condense: %s\\n' "the working directory cannot be seen in the container of $__cl_N, which would start in $PWD, cd to a directory that it shows or ask for this one to be bound" >&2
     exit 125

@@ -1,5 +1,5 @@
 // What a release depends on, as data: the facts of its launcher, and a digest of each input.
-import type { LauncherFacts } from '../../launcher/facts.ts';
+import type { LauncherFacts, SessionFacts } from '../../launcher/facts.ts';
 import { renderLock, type EnvironmentLock } from '../conda/lock.ts';
 import { digestText } from '../system/files.ts';
 import { redactUrls } from '../system/redact-urls.ts';
@@ -26,7 +26,14 @@ export function planLauncherFacts(
     farmRoots: [layout.publicScripts, layout.store],
     outsideCommands: plan.environment.outsideCommands,
     usersGroup: config.groups.users,
+    sessions: planSessions(context),
   };
+}
+
+function planSessions({ config, runtime }: BuildContext): SessionFacts | undefined {
+  const { policy, idleSeconds, directory } = config.sessions;
+  if (policy === 'off' || runtime.nsenter === undefined) return undefined;
+  return { policy, idleSeconds, directory, nsenter: runtime.nsenter };
 }
 
 /** Digests of everything that a release depends on: when none of them changes, there is nothing to build. */

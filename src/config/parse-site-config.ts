@@ -98,6 +98,11 @@ function normalise(written: WrittenConfig, source: YamlSource, defaultStaging: s
     // A bare name is looked up on PATH; anything with a slash is a path.
     runtimeProgram: runtime.program?.includes('/') ? absolute(runtime.program) : runtime.program,
     binds: written.binds,
+    sessions: {
+      policy: written.sessions.policy,
+      idleSeconds: written.sessions.idle_seconds,
+      directory: absolute(written.sessions.directory),
+    },
     squashfs: {
       compression: squashfs.compression,
       level: squashfs.level ?? defaultLevel(squashfs.compression),

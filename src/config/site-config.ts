@@ -21,6 +21,7 @@ export interface SiteConfig {
   /** The container runtime; looked up on PATH (apptainer, then singularity) when not given. */
   readonly runtimeProgram?: string | undefined;
   readonly binds: BindPolicy;
+  readonly sessions: SessionPolicy;
   readonly squashfs: SquashfsProfile;
   readonly channels: ChannelPolicy;
   /** Virtual packages given instead of probed, e.g. `__cuda: '12.4'`. */
@@ -33,6 +34,14 @@ export interface BindPolicy {
   readonly run: readonly string[];
   /** Besides `run`, while building. */
   readonly build: readonly string[];
+}
+
+/** Whether commands share a mounted container on a node (docs/launcher.md). */
+export interface SessionPolicy {
+  readonly policy: 'off' | 'join' | 'join-or-start';
+  readonly idleSeconds: number;
+  /** On the node's own disk. */
+  readonly directory: string;
 }
 
 export interface SquashfsProfile {

@@ -82,6 +82,30 @@ const binds = z
   .prefault({})
   .describe('Host directories in the container.');
 
+const sessions = z
+  .strictObject({
+    policy: z
+      .enum(['off', 'join', 'join-or-start'])
+      .default('join-or-start')
+      .describe(
+        'Whether the commands of one user on one node share a mounted container: never; where `launcher --start-session` has started one; or the first command starts it.',
+      )
+      .meta({ examples: ['join'] }),
+    idle_seconds: z
+      .int()
+      .min(1)
+      .max(7 * 24 * 3600)
+      .default(600)
+      .describe('A session that no command was in for so long ends.')
+      .meta({ examples: [60] }),
+    directory: text(pathRule)
+      .default('/tmp')
+      .describe(`On each node's own disk, writable for everybody, sticky: where sessions are noted.`)
+      .meta({ examples: ['/local/tmp'] }),
+  })
+  .prefault({})
+  .describe('Sessions: commands join a container that is there already, instead of mounting one each.');
+
 /** mksquashfs(1), -b: a power of two from 4 KiB to 1 MiB. */
 export const BLOCK_SIZES = ['4K', '8K', '16K', '32K', '64K', '128K', '256K', '512K', '1M'] as const;
 
@@ -253,6 +277,7 @@ export const writtenConfig = z
       .prefault({})
       .describe('The container runtime.'),
     binds,
+    sessions,
     squashfs,
     channels,
     virtual_packages: z

@@ -24,7 +24,8 @@ async function runCheck(check: GateCheck, signal?: AbortSignal): Promise<string 
       program: check.program,
       args: check.args,
       cwd: '/',
-      env: minimalEnvironment(),
+      // What nobody can see yet starts no session of its own.
+      env: { ...minimalEnvironment(), CONDENSE_SESSION: 'off' },
       timeoutMs: check.timeoutMs,
       signal,
     });

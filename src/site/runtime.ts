@@ -10,6 +10,8 @@ export interface ContainerRuntime {
   readonly program: string;
   /** e.g. `apptainer version 1.4.5` */
   readonly version: string;
+  /** nsenter(1), absolute, the same on every node: joins containers that are there already. */
+  readonly nsenter?: string | undefined;
 }
 
 /** @throws AppError RUNTIME_MISSING */
@@ -33,5 +35,5 @@ export async function readRuntime(config: SiteConfig): Promise<ContainerRuntime>
     failureExit: EXIT.siteNotReady,
     failureHint: 'condense doctor',
   });
-  return { program, version: stdout.toString('utf8').trim() };
+  return { program, version: stdout.toString('utf8').trim(), nsenter: await findProgram('nsenter') };
 }

@@ -20,6 +20,8 @@ export class TestSite {
   static async make(): Promise<TestSite> {
     const dir = await mkdtemp(path.join(os.tmpdir(), 'condense-site-'));
     await chmod(dir, 0o755);
+    await mkdir(path.join(dir, 'tmp'));
+    await chmod(path.join(dir, 'tmp'), 0o1777);
     return new TestSite(dir);
   }
 
@@ -48,7 +50,8 @@ export class TestSite {
   async writeConfig(environments: string, more = ''): Promise<void> {
     await writeFile(
       this.configFile,
-      `site: test\nprefix: ./site\nadmin_dir: ./admin\nstaging_dir: ./staging\n${more}environments:\n${environments}`,
+      `site: test\nprefix: ./site\nadmin_dir: ./admin\nstaging_dir: ./staging\n` +
+        `sessions: { directory: ./tmp, idle_seconds: 2 }\n${more}environments:\n${environments}`,
     );
   }
 

@@ -6,7 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { execa } from 'execa';
 import { buildPlanner } from '../../../launcher/build.ts';
-import type { LauncherFacts } from '../../../launcher/facts.ts';
+import type { LauncherFacts, SessionFacts } from '../../../launcher/facts.ts';
 import { renderLauncher } from '../../../launcher/render.ts';
 
 const here = import.meta.dirname;
@@ -35,7 +35,15 @@ const COMMANDS = ['probe', 'python3', 'python', 'bash', 'cat'];
  * @param standIn instead of the runtime that PATH has: runtime-stand-in.sh, with the programs on the host's disk
  * @param name of the environment, `test` in `test-1.0`
  */
-export async function makeRelease({ standIn = false, name = 'test' } = {}): Promise<TestRelease> {
+export async function makeRelease({
+  standIn = false,
+  name = 'test',
+  sessions,
+}: {
+  readonly standIn?: boolean;
+  readonly name?: string;
+  readonly sessions?: Pick<SessionFacts, 'policy' | 'idleSeconds'>;
+} = {}): Promise<TestRelease> {
   const id = '20261121T000000Z-00000001';
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'condense-launcher-'));
   fs.chmodSync(dir, 0o755);
@@ -65,7 +73,10 @@ export async function makeRelease({ standIn = false, name = 'test' } = {}): Prom
     farmRoots: [path.join(dir, 'site/apps/scripts'), store],
     outsideCommands: ['ssh'],
     usersGroup: 'climate',
+    ...(sessions ? { sessions: { ...sessions, directory: path.join(dir, 'tmp'), nsenter: '/usr/bin/nsenter' } } : {}),
   };
+  fs.mkdirSync(path.join(dir, 'tmp'));
+  fs.chmodSync(path.join(dir, 'tmp'), 0o1777);
   if (standIn) {
     writePrograms(path.join(condaPrefix, 'bin'));
     fs.writeFileSync(path.join(release, 'env.sqsh'), '');

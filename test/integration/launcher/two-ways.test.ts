@@ -203,10 +203,15 @@ describe('with a stand-in for the runtime', () => {
   });
 });
 
-describe('with the real runtime', () => {
+describe.each([
+  ['a container for each command', undefined],
+  ['a session', { policy: 'join-or-start', idleSeconds: 1 } as const],
+])('with the real runtime and %s', (_, sessions) => {
   let release: TestRelease;
+  let planner: string;
   beforeAll(async () => {
-    release = await makeRelease();
+    release = await makeRelease(sessions ? { sessions } : {});
+    planner = await buildPlanner();
   });
   afterAll(() => {
     fs.rmSync(release.dir, { recursive: true });
@@ -218,9 +223,12 @@ describe('with the real runtime', () => {
   ])(
     'to %s a program in the container has the bytes, descriptors, limits and signals of a direct exec',
     (_, asRoot, numRuns) => {
-      for (const one of fc.sample(cases, { numRuns, seed: 3 })) {
-        const outcome = start(release, { ...asStart(release, one, `${release.farm}/${one.command}`), asRoot });
-        expect(comparable(readProbe(outcome)), JSON.stringify(one)).toEqual(expected(release, one));
+      for (const byPlanner of [false, true]) {
+        writeLauncher(release.launcher, release.facts, planner, byPlanner);
+        for (const one of fc.sample(cases, { numRuns: byPlanner ? Math.ceil(numRuns / 3) : numRuns, seed: 3 })) {
+          const outcome = start(release, { ...asStart(release, one, `${release.farm}/${one.command}`), asRoot });
+          expect(comparable(readProbe(outcome)), JSON.stringify(one)).toEqual(expected(release, one));
+        }
       }
     },
   );

@@ -2,6 +2,7 @@
 import { describe, expect, it, test } from 'vitest';
 import { parseSiteConfig } from '../../../src/config/parse-site-config.ts';
 import type { SiteConfig } from '../../../src/config/site-config.ts';
+import { writtenConfig } from '../../../src/config/written-config.ts';
 import { problemsOf } from './problems.ts';
 
 const probe = { tmpDir: '/tmp', uid: 1000 };
@@ -32,6 +33,7 @@ describe('a right configuration', () => {
       groups: {},
       runtimeProgram: undefined,
       binds: { run: ['/etc', '/usr', '/var', '/run', '/sys/fs/cgroup'], build: [] },
+      sessions: { policy: 'join-or-start', idleSeconds: 600, directory: '/tmp' },
       squashfs: { compression: 'zstd', level: 3, blockSizeBytes: 131072, order: 'traced' },
       channels: { defaults: ['conda-forge'], alias: 'https://conda.anaconda.org' },
       virtualPackages: {},
@@ -66,6 +68,7 @@ module_family: conda_concept
 groups: { users: hh5, owners: hh5_w }
 runtime: { program: ./bin/apptainer }
 binds: { run: [/etc], build: [/var/lib/rpm] }
+sessions: { policy: join, idle_seconds: 60, directory: /local/tmp }
 squashfs: { compression: gzip, level: 9, block_size: 1M, order: none, processors: 2, memory_mib: 512 }
 channels: { defaults: [conda-forge/label/dev, 'file:///data/channel'], alias: https://mirror.example.org/ }
 virtual_packages: { __cuda: '12.4', __glibc: '' }
@@ -87,6 +90,7 @@ environments:
       groups: { users: 'hh5', owners: 'hh5_w' },
       runtimeProgram: '/etc/condense/bin/apptainer',
       binds: { run: ['/etc'], build: ['/var/lib/rpm'] },
+      sessions: { policy: 'join', idleSeconds: 60, directory: '/local/tmp' },
       squashfs: {
         compression: 'gzip',
         level: 9,
@@ -168,7 +172,7 @@ const wrong: [what: string, text: string, problems: string[]][] = [
     `${base}module-familly: x\ncolour: red\n${none}`,
     [
       '4:1  module-familly is not a known key | did you mean module_family?',
-      '5:1  colour is not a known key | known keys: site, prefix, admin_dir, staging_dir, scripts_dir, envs_dir, modules_dir, module_family, groups, runtime, binds, squashfs, channels, virtual_packages, pinned, environments',
+      `5:1  colour is not a known key | known keys: ${Object.keys(writtenConfig.shape).join(', ')}`,
     ],
   ],
   [

@@ -27,8 +27,12 @@ describe('the invocation', () => {
 });
 
 test('options end at the first word that is none', () => {
-  expect(parseOptions(['--explain', 'x', '--help'])).toEqual({ help: false, explain: true, command: ['x', '--help'] });
-  expect(parseOptions(['--', '--help'])).toEqual({ help: false, explain: false, command: ['--help'] });
+  expect(parseOptions(['--explain', 'x', '--help'])).toEqual({
+    help: false,
+    purpose: 'explain',
+    command: ['x', '--help'],
+  });
+  expect(parseOptions(['--', '--help'])).toEqual({ help: false, purpose: 'run', command: ['--help'] });
   expect(parseOptions(['-x', 'y'])).toEqual({ unknown: '-x' });
   expect(parseOptions(['', '-x'])).toMatchObject({ command: ['', '-x'] });
 });

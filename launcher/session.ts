@@ -1,0 +1,127 @@
+// Sessions: one mounted container per user, node, job and release, which later commands join through its user and mount
+// namespaces instead of mounting their own. Shell text for the prelude and for what the planner answers, so that both
+// ways join alike. docs/launcher.md says what users and admins can rely on.
+import type { LauncherFacts } from './facts.ts';
+import { bytesOf, shellQuote } from './shell-quote.ts';
+import { TRAMPOLINE } from './trampoline.ts';
+
+const word = (text: string): string => shellQuote(bytesOf(text));
+
+/** How long a command may take from finding a session to being in it, in seconds: a session that ends waits for it. */
+const GRACE_SECONDS = 60;
+/** Where a session could not be started, the next commands do not try again for as many seconds. */
+const RETRY_SECONDS = 300;
+/** What a first command waits for its session, or for that of another first command, in seconds. */
+const START_SECONDS = 20;
+
+/**
+ * The first program of the session's container. It waits, looks who is here, and ends when nobody was for a while.
+ * Arguments: its key, which it takes as its name in /proc/PID/comm; the context; the seconds to be idle; the descriptor
+ * of the session's file; the marker.
+ * The look at ns/mnt of others needs no privilege: they are the same user's in the same user namespace (ptrace(2)).
+ */
+const HOLDER = `
+trap __cl_over=1 TERM HUP INT
+[[ -e $5 ]] && printf %s "$1" >"/proc/$$/comm" || exit
+exec {__cl_p}<> <(:)
+__cl_wait=15 __cl_grace=${GRACE_SECONDS} __cl_idle=0 __cl_over=
+[[ $3 -ge 30 ]] || __cl_wait=1
+[[ $3 -ge __cl_grace ]] || __cl_grace=$3
+printf '%s\\n' 'condense session 1' "$$" "$1" "$2" end >&"$4"
+printf 'ready\\n'
+exec >/dev/null 2>&1
+set +f
+while :; do
+  read -rt "$__cl_wait" -u "$__cl_p"
+  __cl_idle=$((__cl_idle + __cl_wait))
+  for __cl_x in /proc/[0-9]*; do
+    [[ $__cl_x != /proc/$$ && $__cl_x/ns/mnt -ef /proc/$$/ns/mnt ]] && __cl_idle=0 && break
+  done
+  if [[ ! $__cl_over ]]; then
+    mapfile -t __cl_s <"/proc/self/fd/$4"
+    [[ $__cl_idle -lt $3 && \${__cl_s[2]} = "$1" ]] || __cl_over=1
+  fi
+  if [[ $__cl_over = 1 ]]; then
+    # No new ones: an empty file is no session. Those who have read it already get their time.
+    mapfile -t __cl_s <"/proc/self/fd/$4"
+    [[ \${__cl_s[2]} != "$1" ]] || : >"/proc/self/fd/$4"
+    __cl_over=2 __cl_idle=0
+  elif [[ $__cl_over = 2 && $__cl_idle -ge $__cl_grace ]]; then
+    exit 0
+  fi
+done
+`.trimStart();
+
+/**
+ * Defines `__cl_session`, called with what the trampoline gets. It becomes the program where there is a session, or
+ * where one could be started; else it returns, and the caller starts a container of its own.
+ * In: __cl_release, __cl_binds, __cl_D and all that is exported for the trampoline.
+ */
+export function renderSession(facts: LauncherFacts): string {
+  const { sessions } = facts;
+  if (sessions === undefined) return '';
+  return `
+__cl_none=$CONDENSE_SESSION
+# A session's file: five lines, the last one "end". Its owner is looked at, and that its process is the one of its key.
+__cl_find() {
+  __cl_s=()
+  [[ -O $__cl_f && ! -L $__cl_f ]] && mapfile -t __cl_s <"$__cl_f"
+  [[ \${__cl_s[4]} = end && \${__cl_s[3]} = "$__cl_c" && \${__cl_s[1]} != *[!0-9]* && -O /proc/\${__cl_s[1]} ]] || return
+  # Held open, the namespaces stay; the key, read afterwards, tells that they are the session's.
+  exec {__cl_u}<"/proc/\${__cl_s[1]}/ns/user" {__cl_m}<"/proc/\${__cl_s[1]}/ns/mnt" && IFS= read -r __cl_x <"/proc/\${__cl_s[1]}/comm"
+  [[ $__cl_x = "\${__cl_s[2]}" ]]
+} 2>/dev/null
+__cl_start() (
+  [[ $(ulimit -t; ulimit -v; ulimit -d) = $'unlimited\\nunlimited\\nunlimited' ]] || return
+  umask 077
+  [[ -d $__cl_d ]] || mkdir "$__cl_d"
+  [[ -d $__cl_d && ! -L $__cl_d && -O $__cl_d && ! -L $__cl_f.lock ]] || return
+  exec {__cl_l}>>"$__cl_f.lock" && flock -w ${START_SECONDS} "$__cl_l" || return
+  __cl_find && return
+  printf -v __cl_now '%(%s)T' -1
+  [[ \${__cl_s[0]} != none || \${__cl_s[1]} = *[!0-9]* || $((__cl_now - __cl_s[1])) -gt ${RETRY_SECONDS} ]] || return
+  exec {__cl_h}>"$__cl_f" || return
+  printf -v __cl_k '%x-%x' "$$" "$__cl_now"
+  exec {__cl_r}< <(
+    cd /
+    set +f
+    for __cl_x in /proc/self/fd/*; do
+      __cl_x=\${__cl_x##*\\/}
+      [[ $__cl_x = [012] || $__cl_x = "$__cl_h" ]] || exec {__cl_x}>&-
+    done
+    unset -v __cl_E __cl_FE __cl_W __cl_FW __cl_D __cl_I __cl_S __cl_B __cl_O
+    exec setsid "$__cl_runtime" -s exec \${__cl_binds:+--bind "\${__cl_binds#,}"} --overlay "$__cl_release/env.sqsh:ro" "$__cl_base" \\
+      /bin/bash --norc -pfc ${word(HOLDER)} condense-session "$__cl_k" "$__cl_c" ${sessions.idleSeconds} "$__cl_h" ${word(facts.marker)} </dev/null
+  )
+  IFS= read -rt ${START_SECONDS} -u "$__cl_r" __cl_x
+  # Without a user namespace of its own (a setuid starter) nobody can join it.
+  [[ $__cl_x = ready ]] && __cl_find && [[ ! /proc/self/fd/$__cl_u -ef /proc/self/ns/user ]] && return
+  printf 'none\\n%s\\n' "$__cl_now" >"$__cl_f"
+  return 1
+) 2>/dev/null
+# What a session is for: the same image, mounts and runtime settings, and what ends with a job must not carry another
+# one: a session for each cgroup, but for those of a job's single tasks.
+__cl_context() {
+  [[ $EUID != 0 && $__cl_none != off && -x $__cl_runtime && -x ${word(sessions.nsenter)} ]] || return
+  mapfile -t __cl_s </proc/self/cgroup
+  __cl_x="\${__cl_s[*]%/task_*}"
+  printf -v __cl_c '%q ' "$__cl_release" "$__cl_base" "$__cl_binds" "$HOME" "$__cl_x"
+  for __cl_f in "\${!APPTAINER_@}" "\${!SINGULARITY_@}" "\${!NVIDIA_@}"; do
+    printf -v __cl_t '%q ' "$__cl_f=\${!__cl_f}" && __cl_c+=$__cl_t
+  done
+  __cl_x=\${__cl_x//[!a-zA-Z0-9_.-]/_}
+  [[ \${#__cl_x} -le 100 ]] || __cl_x=\${__cl_x:\${#__cl_x}-100}
+  __cl_d=${word(sessions.directory)}/condense-$EUID
+  __cl_f=$__cl_d/$__cl_N-\${__cl_release##*\\/}-$__cl_x
+}
+__cl_session() {
+  # A working directory that the session does not show needs a container of its own, which may show it.
+  __cl_context && cd -P . 2>/dev/null && __cl_P=$PWD || return 0
+  __cl_find || ${sessions.policy === 'join' ? 'return 0' : '{ __cl_start && __cl_find; } || return 0'}
+  [[ ! $__cl_D || /proc/\${__cl_s[1]}/root$__cl_P -ef . ]] || { exec {__cl_u}<&- {__cl_m}<&-; return 0; }
+  export __cl_P "__cl_C=$__cl_u $__cl_m" __cl_M=${word(facts.marker)}
+  exec ${word(sessions.nsenter)} --user=/proc/self/fd/"$__cl_u" --mount=/proc/self/fd/"$__cl_m" --preserve-credentials \\
+    /bin/bash --norc -pfc ${word(TRAMPOLINE)} bash "$@"
+}
+`;
+}
