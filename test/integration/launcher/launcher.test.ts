@@ -359,7 +359,14 @@ test('no start-up file of bash runs, also when standard input is a socket', () =
   expect(stdout).toBe('1');
 });
 
-test('the file is a script to Node and a clean script to bash', () => {
+test.each([
+  ['without sessions', undefined],
+  [
+    'with sessions',
+    { policy: 'join-or-start', directory: '/tmp', idleSeconds: 1, nsenter: '/usr/bin/nsenter' } as const,
+  ],
+])('the file is a script to Node and a clean script to bash, %s', async (_, sessions) => {
+  writeLauncher(release.launcher, { ...release.facts, sessions }, await buildPlanner());
   const source = fs.readFileSync(release.launcher, 'utf8');
   const prelude = source.slice(0, source.indexOf('\n*/\n') + 1);
   expect(prelude.indexOf('*/')).toBe(-1);
