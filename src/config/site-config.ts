@@ -37,7 +37,7 @@ export interface BindPolicy {
 }
 
 /** Whether commands share a mounted container on a node (docs/launcher.md). */
-export interface SessionPolicy {
+interface SessionPolicy {
   readonly policy: 'off' | 'join' | 'join-or-start';
   readonly idleSeconds: number;
   /** On the node's own disk. */
