@@ -8,7 +8,8 @@ import { EXIT } from '../system/exit-codes.ts';
 import { lstatIfThere, makeSharedDir } from '../system/files.ts';
 import { isAbandonedStream, readChunks, removeDayOldFiles, writeStream } from '../system/streamed-files.ts';
 import { authorizeUrl, OPEN_ACCESS, type ChannelAccess } from './channel-access.ts';
-import { requestChannel, RequestRefused, unexpectedAnswer } from './http.ts';
+import { requestChannel, unexpectedAnswer } from './http.ts';
+import { RequestRefused } from './http-refusal.ts';
 import type { LockedPackage } from './lock.ts';
 
 type WantedPackage = Pick<LockedPackage, 'name' | 'url' | 'sha256' | 'sizeBytes'>;

@@ -1,35 +1,27 @@
-// Requests to channels: credentials from the URL, idle time limits, and further tries where a further try can help.
+// Requests to channels: credentials from the URL, redirects, limits of time and size, and further tries where they can help.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError, errorMessage } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
+import { HTTP_PACE, IncompleteAnswer, limitedChunks, type Pace } from './http-body.ts';
+import { RequestRefused } from './http-refusal.ts';
+import { MAX_REDIRECTS, planRedirect } from './http-redirect.ts';
 
 export interface Request {
   /** http or https; `user:password@` is sent as basic authentication. */
   readonly url: string;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Default 4: fewer where somebody else can be asked. */
+  readonly tries?: number | undefined;
+  /** More than this is given up. */
+  readonly maxBytes?: number | undefined;
+  readonly pace?: Pace | undefined;
 }
 
-/** What `use` throws when the answer was not whole, and asking again may bring the whole. */
-class IncompleteAnswer extends Error {
-  override readonly name = 'IncompleteAnswer';
-}
-
-/** The request reached somebody who refuses it: asking again changes nothing, a person can. */
-export class RequestRefused extends Error {
-  override readonly name = 'RequestRefused';
-  readonly hint: string;
-
-  constructor(message: string, hint: string) {
-    super(message);
-    this.hint = hint;
-  }
-}
+type Use<T> = (response: Response, body: AsyncIterable<Uint8Array>) => Promise<T>;
 
 const TRIES = 4;
 const FIRST_PAUSE_MS = 250;
-/** No byte for so long: the connection is given up. A slow download that moves is not. */
-const IDLE_MS = 60_000;
 
 /** The server's answer is that it cannot answer now. */
 class ServerBusy extends Error {
@@ -38,14 +30,12 @@ class ServerBusy extends Error {
 
 /**
  * Asks, and lets `use` read the answer; both again (three more times, waiting longer each time) when the connection
- * fails, nothing comes for a minute, or the server says 429 or 5xx.
+ * fails, the answer stops or trickles, or the server says 429 or 5xx.
  * @param use gets every other answer (404 is one too) and its body in chunks
  * @throws what `use` throws; Error saying why the last try failed; AppError INTERRUPTED
  */
-export async function requestChannel<T>(
-  request: Request,
-  use: (response: Response, body: AsyncIterable<Uint8Array>) => Promise<T>,
-): Promise<T> {
+export async function requestChannel<T>(request: Request, use: Use<T>): Promise<T> {
+  const tries = request.tries ?? TRIES;
   for (let attempt = 1; ; attempt++) {
     try {
       return await requestOnce(request, use);
@@ -54,7 +44,10 @@ export async function requestChannel<T>(
       const untrusted = describeUntrusted(error, request.url);
       if (untrusted) throw untrusted;
       if (!isWorthAnotherTry(error)) throw error;
-      if (attempt === TRIES) throw new Error(`${describeFailure(error)} (${TRIES} tries)`, { cause: error });
+      if (attempt >= tries) {
+        const times = attempt === 1 ? '' : ` (${attempt} tries)`;
+        throw new Error(`${describeFailure(error)}${times}`, { cause: error });
+      }
       const pauseMs = FIRST_PAUSE_MS * 2 ** (attempt - 1) * (0.75 + Math.random() / 2);
       await sleep(pauseMs, undefined, request.signal ? { signal: request.signal } : {}).catch((cause: unknown) => {
         throw interrupted(cause);
@@ -63,42 +56,54 @@ export async function requestChannel<T>(
   }
 }
 
-async function requestOnce<T>(
-  request: Request,
-  use: (response: Response, body: AsyncIterable<Uint8Array>) => Promise<T>,
-): Promise<T> {
+async function requestOnce<T>(request: Request, use: Use<T>): Promise<T> {
+  const pace = request.pace ?? HTTP_PACE;
   const idle = new AbortController();
-  const timer = setTimeout(() => {
-    idle.abort(new IncompleteAnswer(`nothing came for ${IDLE_MS / 1000} s`));
-  }, IDLE_MS);
-  try {
-    const { url, headers } = withAuthorization(request.url);
-    const response = await fetch(url, {
-      headers: { ...headers, ...request.headers },
-      signal: request.signal ? AbortSignal.any([idle.signal, request.signal]) : idle.signal,
+  const signal = request.signal ? AbortSignal.any([idle.signal, request.signal]) : idle.signal;
+  const response = await askFollowing(request, signal, pace, idle);
+  if (response.status === 429 || response.status >= 500) {
+    await response.body?.cancel();
+    throw new ServerBusy(`the server answered ${describeStatus(response)}`);
+  }
+  const result = await use(response, limitedChunks(response, { pace, idle, maxBytes: request.maxBytes }));
+  if (response.body && !response.bodyUsed) await response.body.cancel();
+  return result;
+}
+
+/** Redirects by hand: fetch would say neither where they lead nor that they never end, and be asked again in vain. */
+async function askFollowing(
+  request: Request,
+  signal: AbortSignal,
+  pace: Pace,
+  idle: AbortController,
+): Promise<Response> {
+  let { url, headers } = withAuthorization(request.url);
+  headers = { ...headers, ...request.headers };
+  for (let redirects = 0; ; redirects++) {
+    const timer = setTimeout(() => {
+      idle.abort(new IncompleteAnswer(`no answer came for ${pace.idleMs / 1000} s`));
+    }, pace.idleMs);
+    const response = await fetch(url, { headers, signal, redirect: 'manual' }).finally(() => {
+      clearTimeout(timer);
     });
-    if (response.status === 429 || response.status >= 500) {
-      await response.body?.cancel();
-      throw new ServerBusy(`the server answered ${describeStatus(response)}`);
+    const next = planRedirect(url, response.status, response.headers.get('location'));
+    if (next === undefined) return response;
+    await response.body?.cancel();
+    if (redirects >= MAX_REDIRECTS) {
+      throw new RequestRefused(
+        `more than ${MAX_REDIRECTS} redirects, the last one to ${new URL(next.url).host}`,
+        'tell the owner of the channel that it redirects without end',
+      );
     }
-    const result = await use(response, chunksOf(response, timer));
-    if (response.body && !response.bodyUsed) await response.body.cancel();
-    return result;
-  } finally {
-    clearTimeout(timer);
+    if (!next.sameOrigin) {
+      headers = Object.fromEntries(Object.entries(headers).filter(([name]) => name !== 'authorization'));
+    }
+    url = next.url;
   }
 }
 
-async function* chunksOf(response: Response, timer: NodeJS.Timeout): AsyncGenerator<Uint8Array> {
-  if (!response.body) return;
-  for await (const chunk of response.body) {
-    timer.refresh();
-    yield chunk;
-  }
-}
-
-/** fetch refuses URLs with credentials; on a redirect to another host it drops this header (Fetch standard, 4.4). */
-function withAuthorization(text: string): { readonly url: string; readonly headers: Record<string, string> } {
+/** fetch refuses URLs with credentials. */
+function withAuthorization(text: string): { url: string; headers: Record<string, string> } {
   const url = new URL(text);
   if (url.username === '' && url.password === '') return { url: url.href, headers: {} };
   const pair = `${decode(url.username)}:${decode(url.password)}`;

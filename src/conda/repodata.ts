@@ -9,7 +9,8 @@ import { digestText, makeSharedDir, pathExists, readText, removeTree, writeFileA
 import { isAbandonedStream, removeDayOldFiles, writeStream } from '../system/streamed-files.ts';
 import type { Channel } from './channel.ts';
 import { authorizeUrl, type ChannelAccess } from './channel-access.ts';
-import { requestChannel, RequestRefused, unexpectedAnswer } from './http.ts';
+import { requestChannel, unexpectedAnswer } from './http.ts';
+import { RequestRefused } from './http-refusal.ts';
 
 /** One subdir of one channel; `file` is plain JSON, or zstd when its name ends in `.zst`. */
 export interface SubdirRepodata {

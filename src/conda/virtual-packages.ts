@@ -1,4 +1,5 @@
-// What the machine offers that no package can: __glibc, __linux, __unix, __archspec, __cuda (CEP 30 "Virtual packages").
+// What the machine offers that no package can: __glibc, __linux, __unix, __archspec, __cuda (CEP 30 "Virtual packages"),
+// __cuda_arch (CEP 46).
 import os from 'node:os';
 import { AppError, type Problem } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
@@ -17,6 +18,8 @@ export interface HostFacts {
   readonly cpuFlags: readonly string[];
   /** The newest CUDA version that the driver supports; absent without a driver. */
   readonly cudaVersion?: string | undefined;
+  /** `9.0`: the compute capability of each CUDA device, as nvidia-smi says it. */
+  readonly cudaCapabilities?: readonly string[] | undefined;
 }
 
 export interface VirtualPackage {
@@ -32,7 +35,7 @@ const X86_LEVELS: readonly (readonly [string, string])[] = [
   ['x86_64_v4', 'avx512f avx512bw avx512cd avx512dq avx512vl'],
 ];
 /** Those that `CONDA_OVERRIDE_<NAME>` may set: CEP 30 says that there is none for __unix. */
-const OVERRIDABLE = ['archspec', 'cuda', 'glibc', 'linux'] as const;
+const OVERRIDABLE = ['archspec', 'cuda', 'cuda_arch', 'glibc', 'linux'] as const;
 
 /**
  * The virtual packages to solve for, sorted by name: probed, then CONDA_OVERRIDE_*, then the configuration's.
@@ -56,6 +59,7 @@ export function chooseVirtualPackages(
   const chosen: Record<string, string | undefined> = {
     __archspec: chooseMicroarchitecture(facts),
     __cuda: facts.cudaVersion,
+    __cuda_arch: chooseCudaArchitecture(facts.cudaCapabilities ?? []),
     __glibc: facts.glibcVersion?.match(/^\d+\.\d+/)?.[0],
     // conda/plugins/virtual_packages/linux.py: up to four numbers, the distribution's suffix dropped
     __linux: /^\d+\.\d+(?:\.\d+)?(?:\.\d+)?/.exec(facts.kernelRelease)?.[0] ?? '0',
@@ -67,11 +71,16 @@ export function chooseVirtualPackages(
     if (value !== undefined) chosen[`__${name}`] = value;
   }
   Object.assign(chosen, overrides);
+  // CEP 46: "MUST be absent when the __cuda virtual package is absent", whatever the override.
+  if (!chosen['__cuda']) delete chosen['__cuda_arch'];
   const present = Object.entries(chosen).flatMap(([name, value]) => (value ? [[name, value] as const] : []));
   present.sort(([a], [b]) => (a < b ? -1 : 1));
   parseVirtualPackages(Object.fromEntries(present));
   return Object.fromEntries(present);
 }
+
+/** Of those that are no version like any other. CEP 46: `{major}.{minor}`, without the letters of subarchitectures. */
+const VALUES: Readonly<Record<string, RegExp>> = { __archspec: /^[\w.+]+$/, __cuda_arch: /^\d+\.\d+$/ };
 
 /**
  * What the solver is given. The text is the version; __archspec's is the build, its version is always 1 (CEP 30).
@@ -81,7 +90,8 @@ export function parseVirtualPackages(packages: Readonly<Record<string, string>>)
   const problems: Problem[] = [];
   const parsed = Object.entries(packages).map(([name, value]): VirtualPackage => {
     const isBuild = name === '__archspec';
-    if (!/^__[a-z0-9][a-z0-9._-]*$/.test(name) || !(isBuild ? /^[\w.+]+$/ : /^[0-9][0-9a-z._+!]*$/).test(value)) {
+    const rule = VALUES[name] ?? /^[0-9][0-9a-z._+!]*$/;
+    if (!/^__[a-z0-9][a-z0-9._-]*$/.test(name) || !rule.test(value)) {
       problems.push({
         code: 'VIRTUAL_PACKAGE_INVALID',
         message: `virtual package ${JSON.stringify(name)} cannot be ${JSON.stringify(value)}`,
@@ -108,14 +118,22 @@ function chooseMicroarchitecture(facts: HostFacts): string {
   return level;
 }
 
+/** CEP 46: the lowest of all devices, on which everything that is installed must run. */
+function chooseCudaArchitecture(capabilities: readonly string[]): string | undefined {
+  const order = (text: string): number => Number(text.split('.')[0]) * 1000 + Number(text.split('.')[1]);
+  return capabilities.toSorted((a, b) => order(a) - order(b))[0];
+}
+
 async function readHostFacts(): Promise<HostFacts> {
   const cpuinfo = await readText('/proc/cpuinfo');
+  const cudaVersion = await readCudaVersion();
   return {
     kernelRelease: os.release(),
     glibcVersion: readGlibcVersion(),
     arch: os.arch(),
     cpuFlags: /^flags\s*:(.*)$/m.exec(cpuinfo)?.[1]?.trim().split(/\s+/) ?? [],
-    cudaVersion: await readCudaVersion(),
+    cudaVersion,
+    cudaCapabilities: cudaVersion === undefined ? [] : await readCudaCapabilities(),
   };
 }
 
@@ -127,17 +145,23 @@ function readGlibcVersion(): string | undefined {
 }
 
 async function readCudaVersion(): Promise<string | undefined> {
+  const said = await runNvidiaSmi(['--query', '--xml-format']);
+  return /<cuda_version>\s*(\d+\.\d+)/.exec(said)?.[1];
+}
+
+async function readCudaCapabilities(): Promise<readonly string[]> {
+  const said = await runNvidiaSmi(['--query-gpu=compute_cap', '--format=csv,noheader']);
+  return said.match(/^\d+\.\d+(?=\s*$)/gm) ?? [];
+}
+
+/** Empty where there is no nvidia-smi, or one that finds no driver: CEP 30 says that __cuda is then absent. */
+async function runNvidiaSmi(args: readonly string[]): Promise<string> {
   try {
-    const { stdout } = await runCommand({
-      program: 'nvidia-smi',
-      args: ['--query', '--xml-format'],
-      timeoutMs: 30_000,
-    });
-    return /<cuda_version>\s*(\d+\.\d+)/.exec(stdout.toString('utf8'))?.[1];
+    const { stdout } = await runCommand({ program: 'nvidia-smi', args: [...args], timeoutMs: 30_000 });
+    return stdout.toString('utf8');
   } catch (error) {
-    // No nvidia-smi, or one that finds no driver: CEP 30 says that __cuda is then absent.
     const code = error instanceof AppError ? error.problems[0]?.code : undefined;
-    if (code === 'TOOL_MISSING' || code === 'TOOL_FAILED') return undefined;
+    if (code === 'TOOL_MISSING' || code === 'TOOL_FAILED') return '';
     throw error;
   }
 }

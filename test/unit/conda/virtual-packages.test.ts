@@ -79,3 +79,29 @@ test('names every override that cannot be one', () => {
     chooseVirtualPackages(host, { __cuda: 'new est', glibc: '2.17' }, { CONDA_OVERRIDE_GLIBC: '../2' }),
   ).toThrow(/"__cuda" cannot be "new est"\n.*"__glibc" cannot be "\.\.\/2"\n.*"glibc" cannot be "2\.17"/);
 });
+
+test('__cuda_arch is the lowest compute capability of the devices (CEP 46)', () => {
+  const gpus = { ...host, cudaVersion: '12.4', cudaCapabilities: ['10.0', '9.0', '12.0'] };
+  const arch = (facts: HostFacts, env: Record<string, string>, overrides: Record<string, string> = {}) =>
+    chooseVirtualPackages(facts, overrides, env)['__cuda_arch'];
+
+  expect(arch(gpus, {})).toBe('9.0');
+  expect(arch(gpus, { CONDA_OVERRIDE_CUDA_ARCH: '8.6' })).toBe('8.6');
+  expect(arch(gpus, { CONDA_OVERRIDE_CUDA_ARCH: '8.6' }, { __cuda_arch: '7.5' })).toBe('7.5');
+  expect(arch(gpus, { CONDA_OVERRIDE_CUDA_ARCH: '' })).toBeUndefined();
+  expect(arch({ ...gpus, cudaCapabilities: [] }, {})).toBeUndefined();
+  expect(arch(host, { CONDA_OVERRIDE_CUDA: '12.0', CONDA_OVERRIDE_CUDA_ARCH: '8.6' })).toBe('8.6');
+});
+
+test('there is no __cuda_arch without __cuda, whatever says so', () => {
+  const gpus = { ...host, cudaVersion: '12.4', cudaCapabilities: ['9.0'] };
+
+  expect(chooseVirtualPackages(gpus, {}, { CONDA_OVERRIDE_CUDA: '' })).not.toHaveProperty('__cuda_arch');
+  expect(chooseVirtualPackages(host, { __cuda_arch: '9.0' }, { CONDA_OVERRIDE_CUDA_ARCH: '8.6' })).not.toHaveProperty(
+    '__cuda_arch',
+  );
+});
+
+test('refuses a __cuda_arch that is no compute capability', () => {
+  expect(() => parseVirtualPackages({ __cuda_arch: '9.0a' })).toThrow('"__cuda_arch" cannot be "9.0a"');
+});
