@@ -49,6 +49,8 @@ const maxPathBytes = 3500;
  */
 export function parseMemberName(name: string): { readonly path: string } | { readonly refused: string } {
   if (/[\u0000-\u001f\u007f]/.test(name)) return { refused: 'has a control character in its name' };
+  // What a decoder puts where the bytes are no UTF-8; two such names could be one.
+  if (name.includes('\ufffd')) return { refused: 'has a name that is not UTF-8' };
   if (name.startsWith('/')) return { refused: 'has an absolute name' };
   const parts = name.split('/').filter((part) => part !== '' && part !== '.');
   if (parts.includes('..')) return { refused: 'leaves the package through ".."' };
@@ -59,9 +61,9 @@ export function parseMemberName(name: string): { readonly path: string } | { rea
   return { path };
 }
 
-/** Readable by everyone; executable by everyone where by anyone; no setuid, setgid or sticky bit. */
+/** Under the umask 022, as conda extracts; readable by everyone, and executable by everyone where by anyone; no setuid, setgid or sticky bit. */
 export function fileMode(mode: number): number {
-  return (mode & 0o777) | 0o444 | ((mode & 0o111) === 0 ? 0 : 0o111);
+  return (mode & 0o755) | 0o444 | ((mode & 0o111) === 0 ? 0 : 0o111);
 }
 
 /** What has been unpacked so far, and so what the next member may be. */

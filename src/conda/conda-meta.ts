@@ -31,7 +31,9 @@ export function recordName(one: UnpackedPackage): string {
  */
 export function renderRecord(request: RecordRequest): string {
   const { locked, metadata } = request.package;
-  const paths = request.brought.map((item) => recordedPath(item, request.rewritten));
+  // Once each: a command of an entry point replaces a script of the same name.
+  const items = new Map(request.brought.map((item) => [item.path, item]));
+  const paths = [...items.values()].map((item) => recordedPath(item, request.rewritten));
   const listed = new Set(paths.map(({ _path }) => _path));
   for (const item of request.brought) {
     const pyc = request.bytecode.get(item.path);
@@ -73,10 +75,12 @@ interface RecordedPath {
 }
 
 function recordedPath(item: LinkItem, rewritten: ReadonlyMap<string, string>): RecordedPath {
-  const { path: at, source } = item;
+  const { path: at, source, owner } = item;
   if (source.kind === 'generated') return { _path: at, path_type: 'unix_python_entry_point' };
   const { entry } = source;
-  const own = source.kind === 'file' ? entry.sha256 : undefined;
+  // paths.json need not say it, and for hard links often does not.
+  const member = owner.members.get(entry.path);
+  const own = member?.kind === 'file' ? member.sha256 : undefined;
   return {
     _path: at,
     path_type: source.kind === 'link' ? 'softlink' : 'hardlink',

@@ -8,7 +8,7 @@ import { writeBytecode } from './bytecode.ts';
 import { recordName, renderHistory, renderRecord, writeCondaMeta } from './conda-meta.ts';
 import type { InstallRequest, InstalledPrefix } from './installer.ts';
 import { linkItems, throwIfInterrupted, type Linked } from './link.ts';
-import { linkOrder } from './link-order.ts';
+import { linkOrder, type OrderedPackage } from './link-order.ts';
 import { planLinks, type LinkPlan, type UnpackedPackage } from './link-plan.ts';
 import { runPostLink, scriptPath } from './post-link.ts';
 import { planPython, type PythonLayout } from './python-linking.ts';
@@ -78,12 +78,11 @@ async function install(
   return { packages: packages.length, files: linked.files + bytecode.size, bytes: linked.bytes, notes };
 }
 
-function orderFacts({ locked, metadata }: UnpackedPackage): {
-  name: string;
-  depends: readonly string[];
-  noarchPython: boolean;
-} {
-  return { name: locked.name, depends: metadata.index.depends, noarchPython: metadata.noarchPython };
+function orderFacts({ locked, metadata }: UnpackedPackage): OrderedPackage {
+  const { channel, subdir, name, version, build } = locked;
+  const { depends, constrains } = metadata.index;
+  const distribution = `${channel}/${subdir}::${name}-${version}-${build}`;
+  return { name, distribution, depends, constrains, noarchPython: metadata.noarchPython };
 }
 
 function environmentPython(packages: readonly UnpackedPackage[]): PythonLayout | undefined {
@@ -167,9 +166,16 @@ async function writeRecords(request: {
   for (const pyc of request.bytecode.values())
     if (planned.has(pyc)) rewritten.set(pyc, await digestFile(path.join(request.prefixOnDisk, pyc)));
   const files = new Map<string, string>();
+  const owners = new Map(request.plan.items.map((item) => [item.path, item.owner]));
   for (const one of request.packages) {
     const brought = request.plan.brought.get(one) ?? [];
-    files.set(recordName(one), renderRecord({ ...request, package: one, brought, rewritten }));
+    // What is now at a path says nothing of the file of another package that it replaced.
+    const own = brought.flatMap(({ path: listed }): [string, string][] => {
+      const real = request.plan.moved.get(listed) ?? listed;
+      const digest = owners.get(real) === one ? rewritten.get(real) : undefined;
+      return digest === undefined ? [] : [[listed, digest]];
+    });
+    files.set(recordName(one), renderRecord({ ...request, package: one, brought, rewritten: new Map(own) }));
   }
   files.set('history', renderHistory(request));
   // One spec on each line: conda/core/solve.py, get_pinned_specs.

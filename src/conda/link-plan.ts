@@ -1,4 +1,5 @@
 // What goes where in the prefix, and which package's file it is where several bring one: a pure function of all packages.
+import { posix } from 'node:path';
 import type { UnpackedMember } from './archive.ts';
 import type { LockedPackage } from './lock.ts';
 import type { ManifestEntry, PackageMetadata } from './package-metadata.ts';
@@ -43,6 +44,8 @@ export interface LinkPlan {
   readonly items: readonly LinkItem[];
   /** Everything that each package brings, also what another package's file has replaced. */
   readonly brought: ReadonlyMap<UnpackedPackage, readonly LinkItem[]>;
+  /** Where the paths that packages name below links really are. */
+  readonly moved: ReadonlyMap<string, string>;
   readonly notes: readonly string[];
 }
 
@@ -63,6 +66,7 @@ export interface LinkPlanRequest {
 export function planLinks(request: LinkPlanRequest): LinkPlan {
   const items = new Map<string, LinkItem>();
   const brought = new Map<UnpackedPackage, LinkItem[]>();
+  const moved = new Map<string, string>();
   const clobbers = new Clobbers();
   const directories = new Map<string, UnpackedPackage>();
   const put = (item: LinkItem): void => {
@@ -70,12 +74,17 @@ export function planLinks(request: LinkPlanRequest): LinkPlan {
     if (loser && loser.owner !== item.owner) clobbers.add(loser, item);
     items.set(item.path, item);
   };
+  const commands: LinkItem[] = [];
   for (const one of request.packages) {
     const listed = packageItems(one, request);
-    brought.set(one, listed.items);
+    const made = entryPointItems(one, request);
+    brought.set(one, listed.items.concat(made));
+    commands.push(...made);
     for (const item of listed.items) put(item);
     for (const dir of listed.directories) directories.set(dir, one);
   }
+  // conda makes the commands of all packages after it has linked them all, so they win (conda/core/link.py, _execute).
+  for (const item of commands) put(item);
   const lookup: LinkLookup = (path) => {
     const item = items.get(path);
     if (!item) return undefined;
@@ -89,14 +98,20 @@ export function planLinks(request: LinkPlanRequest): LinkPlan {
     const path = realPath(item.path, item.owner.locked.url, lookup);
     if (path === item.path) continue;
     items.delete(item.path);
+    moved.set(item.path, path);
     put({ ...item, path });
   }
-  for (const item of items.values()) assertPlainParents(item.path, item.owner.locked.url, lookup);
+  for (const item of items.values()) {
+    assertPlainParents(item.path, item.owner.locked.url, lookup);
+    // Python reads a source through a link too. Where the link leads elsewhere, what is there is not the package's.
+    if (item.isSource && !leadsToFile(item.path, items)) items.set(item.path, { ...item, isSource: false });
+  }
   const wanted = [...directories].map(([dir, owner]) => resolveDirectory(dir, owner.locked.url, lookup));
   return {
     directories: [...new Set(wanted)].sort(),
     items: [...items.values()],
     brought,
+    moved,
     notes: [...clobbers.describe(), ...describeOutsideLinks(items.values()), ...describeCaseClashes(items.values())],
   };
 }
@@ -128,25 +143,29 @@ function packageItems(
       continue;
     }
     if (!member) throw packageInvalid(url, `info/paths.json lists ${JSON.stringify(entry.path)}, but it is not there`);
-    const isSource = metadata.noarchPython && member.kind === 'file' && isNoarchSource(entry.path);
+    const isSource = metadata.noarchPython && isNoarchSource(entry.path);
     const source: LinkSource =
       member.kind === 'link'
         ? { kind: 'link', entry, target: member.target }
         : { kind: 'file', entry, mode: member.mode };
     items.push({ path, owner: one, source, mtimeSeconds: member.mtimeSeconds, isSource });
   }
-  for (const text of python ? metadata.entryPoints : []) {
-    if (!python) break;
-    const entryPoint = parseEntryPoint(url, text);
-    items.push({
+  return { items, directories };
+}
+
+function entryPointItems(one: UnpackedPackage, { python, prefixInside, epochSeconds }: LinkPlanRequest): LinkItem[] {
+  if (!python) return [];
+  return one.metadata.entryPoints.map((written) => {
+    const entryPoint = parseEntryPoint(one.locked.url, written);
+    const text = renderEntryPoint(entryPoint, python, prefixInside);
+    return {
       path: `bin/${entryPoint.command}`,
       owner: one,
-      source: { kind: 'generated', text: renderEntryPoint(entryPoint, python, request.prefixInside), mode: 0o755 },
-      mtimeSeconds: request.epochSeconds,
+      source: { kind: 'generated', text, mode: 0o755 },
+      mtimeSeconds: epochSeconds,
       isSource: false,
-    });
-  }
-  return { items, directories };
+    };
+  });
 }
 
 function realPath(path: string, url: string, lookup: LinkLookup): string {
@@ -162,25 +181,49 @@ function assertPlainParents(path: string, url: string, lookup: LinkLookup): void
   }
 }
 
-/** Which packages bring the same paths. */
+/** Whether there is a file of a package at the end of the links that begin at `path`. */
+function leadsToFile(path: string, items: ReadonlyMap<string, LinkItem>): boolean {
+  let at = path;
+  for (let links = 0; links < 40; links += 1) {
+    const source = items.get(at)?.source;
+    if (source?.kind !== 'link') return source !== undefined;
+    at = posix.join(posix.dirname(at), source.target);
+    if (source.target.startsWith('/') || at.startsWith('../')) return false;
+  }
+  return false;
+}
+
+/** Which packages bring the same paths, in conda's words (conda/exceptions.py, SharedLinkPathClobberError). */
 class Clobbers {
-  readonly #pairs = new Map<string, { loser: string; winner: string; count: number; differ: number; first: string }>();
+  readonly #pairs = new Map<
+    string,
+    { packages: string; winner: string; count: number; differ: number; first: string }
+  >();
 
   add(loser: LinkItem, winner: LinkItem): void {
-    const names = { loser: loser.owner.locked.name, winner: winner.owner.locked.name };
-    const key = `${names.loser} ${names.winner}`;
-    const pair = this.#pairs.get(key) ?? { ...names, count: 0, differ: 0, first: winner.path };
+    const [one, other] = [loser, winner].map(({ owner }) => {
+      const { name, version, build } = owner.locked;
+      return `${name}-${version}-${build}`;
+    });
+    const packages = `${one ?? ''}, ${other ?? ''}`;
+    const pair = this.#pairs.get(packages) ?? {
+      ...{ packages, winner: other ?? '', count: 0, differ: 0, first: winner.path },
+    };
+    const differs = !isSameContent(loser, winner);
+    // The path that is told is one that matters, if any does.
+    if (differs && pair.differ === 0) pair.first = winner.path;
     pair.count += 1;
-    if (!isSameContent(loser, winner)) pair.differ += 1;
-    this.#pairs.set(key, pair);
+    if (differs) pair.differ += 1;
+    this.#pairs.set(packages, pair);
   }
 
   describe(): string[] {
-    return [...this.#pairs.values()].map(({ loser, winner, count, differ, first }) => {
-      const what = count === 1 ? first : `${count} paths, e.g. ${first}`;
-      if (differ === 0) return `${loser} and ${winner} both bring ${what}, with equal contents`;
-      const how = count === 1 ? 'they differ' : `${differ} differ`;
-      return `${loser} and ${winner} both bring ${what}; ${how}, those of ${winner} are used`;
+    return [...this.#pairs.values()].map(({ packages, winner, count, differ, first }) => {
+      const what = count === 1 ? 'a shared path' : `${count} shared paths`;
+      const which = `packages: ${packages}; path: '${first}'`;
+      if (differ === 0) return `packages have ${what}, with equal contents. ${which}`;
+      const how = differ === count ? '' : `, ${differ} of which differ`;
+      return `ClobberWarning: incompatible packages due to ${what}${how}. ${which}; ${winner} is linked last and wins`;
     });
   }
 }

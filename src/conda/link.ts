@@ -58,12 +58,17 @@ export function throwIfInterrupted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new AppError(EXIT.interrupted, { code: 'INTERRUPTED', message: 'was interrupted' });
 }
 
+/** Node reads no more into one buffer; no file with a placeholder comes near. */
+const maxRewrittenBytes = 2 ** 31 - 1;
+
 /** The bytes to write where they are not those that were unpacked. */
 async function newBytes(item: LinkItem, prefixInside: string): Promise<Buffer | undefined> {
   const { source } = item;
   if (source.kind === 'generated') return Buffer.from(source.text);
   const { placeholder } = source.entry;
   if (source.kind === 'link' || !placeholder) return undefined;
+  if (memberBytes(item) > maxRewrittenBytes)
+    throw packageInvalid(item.owner.locked.url, `${item.path} is too large for its placeholder to be replaced`);
   const data = await readBytes(unpackedPath(item));
   try {
     const replaced = replacePrefix(data, placeholder.mode, placeholder.text, prefixInside);

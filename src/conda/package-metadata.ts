@@ -64,6 +64,7 @@ export interface InfoFiles {
   readonly files?: Buffer | undefined;
   readonly has_prefix?: Buffer | undefined;
   readonly no_link?: Buffer | undefined;
+  readonly no_softlink?: Buffer | undefined;
 }
 
 /** @throws AppError PACKAGE_INVALID or PACKAGE_HOSTILE */
@@ -108,9 +109,10 @@ function parseOldManifest(url: string, info: InfoFiles): ManifestEntry[] {
   const placeholders = new Map<string, { text: string; mode: 'text' | 'binary' }>();
   for (const line of lines(info.has_prefix)) {
     const { path, text, mode } = parseHasPrefix(url, line, files);
+    if (text === '') throw packageInvalid(url, `info/has_prefix says ${JSON.stringify(line)}`);
     placeholders.set(manifestPath(url, path), { text, mode });
   }
-  const copied = new Set(lines(info.no_link));
+  const copied = new Set([...lines(info.no_link), ...lines(info.no_softlink)]);
   return files.map((line) => {
     const path = manifestPath(url, line);
     return { path, type: 'hardlink', noLink: copied.has(line), placeholder: placeholders.get(path) };

@@ -77,5 +77,5 @@ if __name__ == '__main__':
 function entryPointShebang(interpreter: string): string {
   const line = `#!${interpreter}\n`;
   if (Buffer.byteLength(line) <= 127 && !interpreter.includes(' ')) return line;
-  return `#!/bin/sh\n'''exec' "${interpreter}" "$0" "$@"\n' '''\n`;
+  return `#!/bin/sh\n'''exec' "${interpreter}" "$0" "$@" #'''\n`;
 }

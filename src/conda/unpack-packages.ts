@@ -82,6 +82,7 @@ async function unpackPackage(
     files: await info('files'),
     has_prefix: await info('has_prefix'),
     no_link: await info('no_link'),
+    no_softlink: await info('no_softlink'),
   });
   const { index } = metadata;
   // They become file names.

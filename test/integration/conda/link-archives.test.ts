@@ -186,7 +186,9 @@ describe('several packages', () => {
     const { notes } = await fixture.install();
 
     expect(await fixture.text('share/x')).toBe('a');
-    expect(notes).toEqual(['zzz and aaa both bring 2 paths, e.g. share/x; 1 differ, those of aaa are used']);
+    expect(notes).toEqual([
+      "ClobberWarning: incompatible packages due to 2 shared paths, 1 of which differ. packages: zzz-1.0-0, aaa-1.0-0; path: 'share/x'; aaa-1.0-0 is linked last and wins",
+    ]);
   });
 
   it('whose paths differ in case only are both there, and a note says so', async () => {

@@ -62,14 +62,15 @@ describe('modes of files', () => {
   it.each([
     [0o4755, 0o755],
     [0o2755, 0o755],
-    [0o1777, 0o777],
+    [0o1777, 0o755],
     [0o600, 0o644],
     [0o700, 0o755],
     [0o640, 0o644],
     [0o444, 0o444],
-    [0o664, 0o664],
+    [0o664, 0o644],
+    [0o610, 0o755],
     [0, 0o444],
-  ])('makes %o into %o: readable by all, no setuid', (from, to) => {
+  ])('makes %o into %o: readable by all, written by the owner only, no setuid', (from, to) => {
     expect(fileMode(from)).toBe(to);
   });
 });

@@ -3,7 +3,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { dependencyName, linkOrder } from '../../../src/conda/link-order.ts';
 
-const one = (name: string, depends: string[] = [], noarchPython = false) => ({ name, depends, noarchPython });
+const one = (name: string, depends: string[] = [], noarchPython = false, constrains: string[] = []) => ({
+  ...{ name, depends, constrains, noarchPython },
+  distribution: `c/linux-64::${name}-1-0`,
+});
 const names = (packages: readonly { name: string }[]): string[] => packages.map(({ name }) => name);
 
 describe('link order', () => {
@@ -11,6 +14,12 @@ describe('link order', () => {
     const packages = [one('app', [], true), one('python', ['zlib >=1.3']), one('aaa', ['python']), one('zlib')];
 
     expect(names(linkOrder(packages))).toEqual(['zlib', 'python', 'aaa', 'app']);
+  });
+
+  it('is that of conda: what needs nothing more goes first, by name', () => {
+    const packages = [one('a', ['z']), one('b'), one('y', [], false, ['b <2', 'absent <1']), one('z')];
+
+    expect(names(linkOrder(packages))).toEqual(['b', 'y', 'z', 'a']);
   });
 
   it('survives cycles and missing packages', () => {

@@ -9,15 +9,32 @@ const text = (data: string, to = prefix): string =>
   replacePrefix(Buffer.from(data), 'text', placeholder, to).toString();
 const binary = (data: Buffer, to = prefix): Buffer => replacePrefix(data, 'binary', placeholder, to);
 
+/** Node has no names for most of these. */
+function encode(text: string, encoding: 'utf16le' | 'utf16be' | 'utf32le' | 'utf32be'): Buffer {
+  const units = Array.from(text, (character) => character.codePointAt(0) ?? 0);
+  const size = encoding.startsWith('utf16') ? 2 : 4;
+  const data = Buffer.alloc(size * units.length);
+  for (const [index, unit] of units.entries())
+    if (encoding.endsWith('le')) data.writeUIntLE(unit, index * size, size);
+    else data.writeUIntBE(unit, index * size, size);
+  return data;
+}
+
 describe('in text', () => {
   it('replaces every occurrence', () => {
     expect(text(`a=${placeholder}/bin:${placeholder}${placeholder}\n`)).toBe(`a=${prefix}/bin:${prefix}${prefix}\n`);
   });
 
   it('gives back the very same bytes where there is none', () => {
-    const data = Buffer.from(`#!/${'long'.repeat(100)}\n`);
+    const data = Buffer.from(`#!/bin/sh\n/${'long'.repeat(100)}\n`);
 
     expect(replacePrefix(data, 'text', placeholder, prefix)).toBe(data);
+  });
+
+  it.each(['utf16le', 'utf16be', 'utf32le', 'utf32be'] as const)('replaces in %s', (encoding) => {
+    const data = encode(`\u00e9${placeholder}/b${placeholder}`, encoding);
+
+    expect(replacePrefix(data, 'text', placeholder, prefix)).toEqual(encode(`\u00e9${prefix}/b${prefix}`, encoding));
   });
 
   it('replaces around bytes that are no UTF-8', () => {
@@ -43,6 +60,14 @@ describe('in text', () => {
     expect(text(`#!${placeholder}/bin/perl -w\n${placeholder}`, '/opt/my env')).toBe(
       '#!/usr/bin/env perl -w\n/opt/my env',
     );
+  });
+
+  it('shortens a shebang that the kernel could not read, whatever is in it, as conda does', () => {
+    expect(text(`#!/${'long/'.repeat(100)}sh -e\n`)).toBe('#!/usr/bin/env sh -e\n');
+  });
+
+  it('does not grow a file without measure', () => {
+    expect(() => replacePrefix(Buffer.alloc(1 << 20, '/'), 'text', '/', 'q'.repeat(1000))).toThrow(PrefixTooLongError);
   });
 
   it('shortens a shebang that ends the file', () => {
@@ -80,6 +105,31 @@ describe('in binaries', () => {
       Buffer.concat([filled(`${prefix}/a:${prefix}/b:${prefix}`, data.length - 1), Buffer.from('z')]),
     );
   });
+
+  it.each(['utf16le', 'utf16be', 'utf32le', 'utf32be'] as const)(
+    'replaces strings of %s, aligned or not',
+    (encoding) => {
+      const string = encode(`${placeholder}/\u0100a:${placeholder}\0`, encoding);
+      const replaced = encode(`${prefix}/\u0100a:${prefix}`, encoding);
+      for (const offset of [0, 1, 3]) {
+        const data = Buffer.concat([Buffer.alloc(offset, 1), string, Buffer.from('\x01tail')]);
+
+        const expected = Buffer.concat([
+          ...[
+            Buffer.alloc(offset, 1),
+            replaced,
+            Buffer.alloc(string.length - replaced.length),
+            Buffer.from('\x01tail'),
+          ],
+        ]);
+
+        // Shifted by a byte, text of one byte order looks like text of the other: of strings that no compiler aligned, only
+        // those of the first are told apart.
+        if (offset === 0 || encoding.endsWith('le')) expect(binary(data)).toEqual(expected);
+        expect(binary(data).length).toBe(data.length);
+      }
+    },
+  );
 
   it('leaves a string alone that no NUL ends', () => {
     const data = Buffer.from(`a\0${placeholder}/lib`);

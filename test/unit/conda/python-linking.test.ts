@@ -90,10 +90,9 @@ describe('entry points', () => {
   it('start through sh where the kernel could not read the path', () => {
     const script = renderEntryPoint({ command: 't', module: 'm', func: 'f' }, python, '/opt/my env');
 
-    expect(script.split('\n').slice(0, 4)).toEqual([
+    expect(script.split('\n').slice(0, 3)).toEqual([
       '#!/bin/sh',
-      `'''exec' "/opt/my env/bin/python3.13" "$0" "$@"`,
-      "' '''",
+      `'''exec' "/opt/my env/bin/python3.13" "$0" "$@" #'''`,
       '# -*- coding: utf-8 -*-',
     ]);
   });
