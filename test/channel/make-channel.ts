@@ -1,5 +1,5 @@
 // Makes the conda channel that the end-to-end tests install from, out of the Debian packages that apt has, and caches it.
-// Run: node test/channel/make-channel.ts [--cache DIR]   prints the channel's directory
+// Run: node test/channel/make-channel.ts [--cache DIR] [--large]   prints the channel's directory
 import { link, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, homedir } from 'node:os';
 import path from 'node:path';
@@ -12,6 +12,7 @@ import { packageTimestamp, writeCondaPackage, type PackageRecord } from './conda
 import { convertPackage } from './convert-package.ts';
 import { prunedPackages, rootPackages } from './debian-roots.ts';
 import { fetchDebs, readAvailable, unpackDebs } from './fetch-debs.ts';
+import { largePrunedPackages, largeRootPackages } from './large-roots.ts';
 import { listFhsPaths } from './package-tree.ts';
 import { planClosure } from './plan-closure.ts';
 import { planPackages, type PlannedPackage } from './plan-packages.ts';
@@ -21,6 +22,8 @@ import { writeRepodata } from './write-repodata.ts';
 export interface TestChannelOptions {
   /** Default: `condense/test-channel` in the user's cache directory. Safe to delete. */
   readonly cacheDir?: string | undefined;
+  /** The one for measurements, with over 100,000 paths. */
+  readonly large?: boolean | undefined;
   readonly report?: Report | undefined;
 }
 
@@ -33,14 +36,14 @@ export interface TestChannelOptions {
 export async function ensureTestChannel(options: TestChannelOptions = {}): Promise<{ dir: string }> {
   const cache = process.env['XDG_CACHE_HOME'] ?? path.join(homedir(), '.cache');
   const root = path.resolve(options.cacheDir ?? path.join(cache, 'condense/test-channel'));
-  const key = await converterDigest();
+  const { roots, pruned, key } = await planMaking(options.large ?? false);
   const dir = path.join(root, key);
   if (await pathExists(dir)) return { dir };
   await mkdir(root, { recursive: true });
   await removeAbandoned(root);
   const work = await mkdtemp(path.join(root, '.work-'));
   try {
-    await makeChannel({ root, key, work, report: options.report ?? (() => undefined) });
+    await makeChannel({ root, roots, pruned, key, work, report: options.report ?? (() => undefined) });
     await rename(path.join(work, 'channel'), dir).catch((error: unknown) => {
       // Somebody else was faster, with the same converter.
       if (!['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
@@ -53,16 +56,31 @@ export async function ensureTestChannel(options: TestChannelOptions = {}): Promi
 
 interface Making {
   readonly root: string;
+  readonly roots: readonly string[];
+  readonly pruned: ReadonlySet<string>;
+  /** Of all that the channel is made by and of. */
   readonly key: string;
   readonly work: string;
   readonly report: Report;
 }
 
+async function planMaking(large: boolean): Promise<Pick<Making, 'roots' | 'pruned' | 'key'>> {
+  const converter = await converterDigest();
+  if (!large) return { roots: rootPackages, pruned: prunedPackages, key: converter };
+  const roots = [...rootPackages, ...largeRootPackages];
+  const pruned = [...prunedPackages, ...largePrunedPackages].filter((name) => !roots.includes(name));
+  return {
+    roots,
+    pruned: new Set(pruned),
+    key: `large-${digestText([converter, ...roots, ...pruned].join()).slice(0, 16)}`,
+  };
+}
+
 async function makeChannel(making: Making): Promise<void> {
-  const { root, work, report } = making;
+  const { root, roots, pruned, work, report } = making;
   const workers = Math.min(3, availableParallelism());
   const debsDir = path.join(root, 'debs');
-  const closure = planClosure(await readAvailable(), rootPackages, prunedPackages);
+  const closure = planClosure(await readAvailable(), roots, pruned);
   report({ type: 'note', text: `${closure.packages.length} Debian packages` });
   await fetchDebs(closure.packages, debsDir);
   const unpacked = await unpackDebs(closure.packages, debsDir, path.join(work, 'debs'), workers);
@@ -160,10 +178,11 @@ function writeMatplotlib(dir: string, base: PackageRecord): Promise<PackageRecor
   });
 }
 
-/** Of the converter's own files; what only serves or shows is not part of it. */
+/** Of the converter's own files; what only serves, shows or names the large channel's packages is not part of it. */
 async function converterDigest(): Promise<string> {
   const here = import.meta.dirname;
-  const names = (await readdir(here)).filter((name) => !['serve-channel.ts', 'show-progress.ts'].includes(name)).sort();
+  const others = ['serve-channel.ts', 'show-progress.ts', 'large-roots.ts'];
+  const names = (await readdir(here)).filter((name) => !others.includes(name)).sort();
   const texts = await Promise.all(names.map((name) => readFile(path.join(here, name), 'utf8')));
   return digestText(JSON.stringify([names, texts])).slice(0, 16);
 }
@@ -180,7 +199,11 @@ async function removeAbandoned(root: string): Promise<void> {
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({ options: { cache: { type: 'string' } } });
-  const { dir } = await ensureTestChannel({ cacheDir: values.cache, report: showProgress(process.stderr) });
+  const { values } = parseArgs({ options: { cache: { type: 'string' }, large: { type: 'boolean' } } });
+  const { dir } = await ensureTestChannel({
+    cacheDir: values.cache,
+    large: values.large,
+    report: showProgress(process.stderr),
+  });
   process.stdout.write(`${dir}\n`);
 }
