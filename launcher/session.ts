@@ -72,7 +72,8 @@ __cl_find() {
   [[ $__cl_x = "\${__cl_s[2]}" ]]
 } 2>/dev/null
 __cl_start() (
-  [[ $(ulimit -t; ulimit -v; ulimit -d) = $'unlimited\\nunlimited\\nunlimited' ]] || return
+  # What would bind all who come later.
+  [[ $(ulimit -t; ulimit -v; ulimit -d; nice) = $'unlimited\\nunlimited\\nunlimited\\n0' ]] || return
   umask 077
   [[ -d $__cl_d ]] || mkdir "$__cl_d"
   [[ -d $__cl_d && ! -L $__cl_d && -O $__cl_d && ! -L $__cl_f.lock ]] || return
@@ -89,8 +90,11 @@ __cl_start() (
       __cl_x=\${__cl_x##*\\/}
       [[ $__cl_x = [012] || $__cl_x = "$__cl_h" ]] || exec {__cl_x}>&-
     done
+    # A rank that is bound to a processor must not bind the file system of all others to it.
+    IFS= read -r __cl_x </sys/devices/system/cpu/possible && type -P taskset >&2 && __cl_all="taskset -c $__cl_x"
     unset -v __cl_E __cl_FE __cl_W __cl_FW __cl_D __cl_I __cl_S __cl_B __cl_O
-    exec setsid "$__cl_runtime" -s exec \${__cl_binds:+--bind "\${__cl_binds#,}"} --overlay "$__cl_release/env.sqsh:ro" "$__cl_base" \\
+    # shellcheck disable=SC2086 # three words, of digits the last
+    exec setsid $__cl_all "$__cl_runtime" -s exec \${__cl_binds:+--bind "\${__cl_binds#,}"} --overlay "$__cl_release/env.sqsh:ro" "$__cl_base" \\
       /bin/bash --norc -pfc ${word(HOLDER)} condense-session "$__cl_k" "$__cl_c" ${sessions.idleSeconds} "$__cl_h" ${word(facts.marker)} </dev/null
   )
   IFS= read -rt ${START_SECONDS} -u "$__cl_r" __cl_x

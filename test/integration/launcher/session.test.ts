@@ -209,9 +209,19 @@ describe('where the site lets commands start sessions', () => {
     expect(outcome).toMatchObject({ status: 0, stdout: release.dir, stderr: '' });
   });
 
-  test('limits that would bind those who come later start no session', () => {
-    expect(perl(NAMESPACE, { before: 'ulimit -t 1000' }).status).toBe(0);
-    expect(readSessions()).toEqual([]);
+  test.each(['ulimit -t 1000', 'renice -n 5 $$ >/dev/null'])(
+    '%s, which would bind those who come later, starts no session',
+    (before) => {
+      expect(perl(NAMESPACE, { before }).status).toBe(0);
+      expect(readSessions()).toEqual([]);
+    },
+  );
+
+  test('a command that is bound to a processor does not bind the session to it', () => {
+    const processors = (pid: number | string): string | undefined =>
+      /^Cpus_allowed_list:\s*(\S+)$/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    expect(perl('print "ran"', { before: 'taskset -cp 0 $$ >/dev/null' })).toMatchObject({ stdout: 'ran', stderr: '' });
+    expect(processors(theSession().pid)).toBe(processors('self'));
   });
 
   test('the session does not hold what the first command was given: its pipes end with it', async () => {
