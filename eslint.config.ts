@@ -9,12 +9,13 @@ const rooms: Record<string, readonly string[]> = {
   config: ['system'],
   site: ['config', 'system'],
   conda: ['config', 'site', 'system'],
+  pip: ['conda', 'config', 'site', 'system'],
   modules: ['config', 'site', 'system'],
   release: ['config', 'modules', 'site', 'system'],
   gate: ['config', 'release', 'site', 'system'],
   mirror: ['conda', 'config', 'release', 'site', 'system'],
-  build: ['conda', 'config', 'gate', 'modules', 'release', 'site', 'system'],
-  cli: ['build', 'conda', 'config', 'gate', 'mirror', 'modules', 'release', 'site', 'system'],
+  build: ['conda', 'config', 'gate', 'modules', 'pip', 'release', 'site', 'system'],
+  cli: ['build', 'conda', 'config', 'gate', 'mirror', 'modules', 'pip', 'release', 'site', 'system'],
 };
 const rules = Object.entries(rooms).flatMap(([room, allowed]) =>
   Object.keys(rooms)
@@ -26,7 +27,7 @@ const rules = Object.entries(rooms).flatMap(([room, allowed]) =>
     })),
 );
 /** A stage takes the previous stage's output; it imports no other stage. */
-const stages = ['base', 'stage', 'activate', 'order', 'pack', 'release', 'gate'];
+const stages = ['base', 'stage', 'pip', 'activate', 'order', 'pack', 'release', 'gate'];
 const stageRules = stages.map((stage) => ({
   target: `./src/build/${stage}.ts`,
   from: stages.filter((other) => other !== stage).map((other) => `./src/build/${other}.ts`),

@@ -105,7 +105,7 @@ const specText = `## environment.yml
 - A key that conda does not know is an error here; conda drops it with a warning. \`prefix\` and \`platforms\` are ignored with a note.
 - \`channels\`: highest priority first; \`nodefaults\` has no effect, since no channel is ever added. Without the key, \`channels.defaults\` of the site holds. Environment variables in a channel are not expanded.
 - \`dependencies\`: what conda calls a MatchSpec, one text in each line; [the forms](packages.md#specs). A package that is listed twice is noted; both lines count. \`# [linux]\` is a comment, as it is to conda.
-- A \`pip:\` section brings the package \`pip\` with it. Its lines go to pip as they are, \`-r\`, \`-e\` and other options included.
+- A \`pip:\` section brings the package \`pip\` with it. [Packages](packages.md#the-pip-section) says what its lines can be.
 - \`variables\`: a number or boolean is taken as the text in the file. conda passes it through Python, which makes \`1.10\` into \`1.1\` and \`true\` into \`True\`: quote it where both are to agree.
 `;
 

@@ -1,6 +1,8 @@
 // What a release depends on, as data: the facts of its launcher, and a digest of each input.
 import type { LauncherFacts, SessionFacts } from '../../launcher/facts.ts';
 import { renderLock, type EnvironmentLock } from '../conda/lock.ts';
+import type { Wheel } from '../pip/wheels.ts';
+import type { ReleaseFacts } from '../release/manifest.ts';
 import { digestText } from '../system/files.ts';
 import { redactUrls } from '../system/redact-urls.ts';
 import type { BuildContext } from './build-context.ts';
@@ -57,4 +59,15 @@ export function planInputs(
     spec: digestText(JSON.stringify(plan.spec.dependencies.map((line) => redactUrls(line.text)))),
     squashfs: digestText(JSON.stringify(config.squashfs)),
   };
+}
+
+/** What the manifest says is installed. conda lists what pip added with the build `pypi_0`. */
+export function planPackages(lock: EnvironmentLock, wheels: readonly Wheel[]): ReleaseFacts['packages'] {
+  return [
+    ...lock.packages.map(({ name, version, build, sha256 }) => ({ name, version, build, sha256 })),
+    ...wheels.map(({ distribution: { name, version }, sha256 }) => ({
+      ...{ name, version, build: 'pypi_0', sha256 },
+      source: 'pip' as const,
+    })),
+  ];
 }

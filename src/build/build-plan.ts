@@ -1,5 +1,6 @@
 // What one build would make, as pure data: the same for the same configuration, spec and product.
 import type { EnvironmentSpec } from '../config/environment-spec.ts';
+import { parsePipLines } from '../pip/pip-lines.ts';
 import { fullName, type EnvironmentOptions, type SiteConfig } from '../config/site-config.ts';
 import type { Layout } from '../site/layout.ts';
 import { AppError } from '../system/app-error.ts';
@@ -30,7 +31,7 @@ export function planEnvironment(config: SiteConfig, name: string): EnvironmentOp
   });
 }
 
-/** @throws AppError when the spec asks for what this condense cannot build */
+/** @throws AppError PIP_LINE_INVALID: what a line of the pip section names is looked at when it is built */
 export function planBuild(
   config: SiteConfig,
   layout: Pick<Layout, 'condaPrefix'>,
@@ -38,15 +39,7 @@ export function planBuild(
   spec: EnvironmentSpec,
   platform: string,
 ): BuildPlan {
-  const pip = spec.pip[0];
-  if (pip) {
-    throw new AppError(EXIT.buildFailed, {
-      code: 'PIP_UNSUPPORTED',
-      message: 'this condense does not install pip sections yet',
-      at: pip.at,
-      hint: 'use conda packages of the same names',
-    });
-  }
+  parsePipLines(spec.pip);
   return {
     environment,
     fullName: fullName(environment),
@@ -65,6 +58,7 @@ export function describeBuildPlan(plan: BuildPlan, layout: Layout): string[] {
     `         channels ${plan.channels.join(', ')} for ${plan.platform}`,
     `fetch    into ${layout.packageCache}`,
     `stage    ${staging.prefix}, seen as ${plan.condaPrefix}`,
+    ...(plan.spec.pip.length > 0 ? [`pip      ${plan.spec.pip.length} lines, by the environment's own pip`] : []),
     `pack     ${staging.image}`,
     `release  ${layout.releasesOf(plan.fullName)}/<id>`,
     `gate     imports ${plan.environment.gateImports.join(', ') || '(none configured)'}`,

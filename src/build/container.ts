@@ -12,6 +12,8 @@ export interface BuildContainer {
   readonly prefixInside: string;
   /** Programs cannot change the prefix. */
   readonly readOnly?: boolean | undefined;
+  /** A directory of this build and where it is seen: writable. Inside, /tmp is in memory and small. */
+  readonly scratch?: { readonly onDisk: string; readonly inside: string } | undefined;
 }
 
 /**
@@ -20,7 +22,7 @@ export interface BuildContainer {
  */
 export function planContainerCommand(
   container: BuildContainer,
-  command: Pick<Command, 'program' | 'args' | 'env' | 'input' | 'timeoutMs' | 'signal'>,
+  command: Pick<Command, 'program' | 'args' | 'env' | 'input' | 'timeoutMs' | 'okExitCodes' | 'signal'>,
 ): Command {
   const { program, args, env = {}, ...rest } = command;
   return {
@@ -35,6 +37,7 @@ export function planContainerCommand(
       [
         ...container.binds,
         `${container.prefixOnDisk}:${container.prefixInside}${container.readOnly ? ':ro' : ''}`,
+        ...(container.scratch ? [`${container.scratch.onDisk}:${container.scratch.inside}`] : []),
       ].join(','),
       '--pwd',
       '/',

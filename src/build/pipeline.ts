@@ -18,15 +18,16 @@ import { runCommand } from '../system/run-command.ts';
 import { captureActivation } from './activate.ts';
 import { planBase, readRootLinks, writeBase, type BasePlan } from './base.ts';
 import type { BuildContext } from './build-context.ts';
-import { planInputs, planLauncherFacts, type ReleaseLauncherFacts } from './build-inputs.ts';
+import { planInputs, planLauncherFacts, planPackages, type ReleaseLauncherFacts } from './build-inputs.ts';
 import type { BuildPlan } from './build-plan.ts';
 import { planContainerCommand, type BuildContainer } from './container.ts';
 import { passGate } from './gate.ts';
 import { traceOrder } from './order.ts';
 import { writeImage } from './pack.ts';
+import { PipStage, readPipPlan, withKnownPip, type PipPlan } from './pip.ts';
 import { readGitCommit, readToolVersions } from './provenance.ts';
 import { writeRelease } from './release.ts';
-import { writeStagedPrefix } from './stage.ts';
+import { finishStagedPrefix, writeStagedPrefix } from './stage.ts';
 
 export interface BuildOutcome {
   readonly manifest: ReleaseManifest;
@@ -57,19 +58,25 @@ export async function buildRelease(context: BuildContext, plan: BuildPlan): Prom
   await removeAbandoned(layout, plan.fullName);
   const { base, node } = await timed('base', () => readyStore(context));
   const access = await readChannelAccess(listChannels(solveInputs(context, plan)), process.env);
-  const lock = await timed('solve', () => solve(context, plan, access), `${plan.spec.dependencies.length} specs`);
+  const pip = await readPipPlan(plan, access.logins);
+  const solved = await timed('solve', () => solve(context, plan, access), `${plan.spec.dependencies.length} specs`);
   const launcher = planLauncherFacts(context, plan, base.file, node);
-  const inputs = planInputs(context, plan, lock, base.digest, launcher);
-  const inputsDigest = digestText(JSON.stringify(inputs));
-  const same = await findRelease(layout, plan.fullName, (manifest) => manifest.inputsDigest === inputsDigest);
+  const lock = await withKnownPip(layout, plan, solved, pip);
+  const findSame: FindSame = async (whole) => {
+    const inputs = planInputs(context, plan, whole, base.digest, launcher);
+    const inputsDigest = digestText(JSON.stringify(inputs));
+    const same = await findRelease(layout, plan.fullName, (manifest) => manifest.inputsDigest === inputsDigest);
+    return { inputs, inputsDigest, same };
+  };
+  const { same } = pip && !lock.pip ? {} : await findSame(lock);
   if (same) return { manifest: same, built: false };
 
   try {
-    const manifest = await timed('build', () =>
-      build(context, plan, { base, lock, access, launcher, inputs, inputsDigest, stageSeconds }, timed),
+    const outcome = await timed('build', () =>
+      build(context, plan, { base, lock, pip, access, launcher, findSame, stageSeconds }, timed),
     );
-    await timed('gate', () => passGate(layout, plan, manifest, context.signal));
-    return { manifest, built: true };
+    if (outcome.built) await timed('gate', () => passGate(layout, plan, outcome.manifest, context.signal));
+    return outcome;
   } catch (error) {
     await removeAbandoned(layout, plan.fullName); // whole, but not gated: nobody can publish it
     throw error;
@@ -79,13 +86,21 @@ export async function buildRelease(context: BuildContext, plan: BuildPlan): Prom
 /** Building a base takes seconds, copying Node to a slow disk some more. */
 const STORE_WAIT_MS = 300_000;
 
-interface Prepared {
-  readonly base: BasePlan;
-  readonly lock: EnvironmentLock;
-  readonly access: ChannelAccess;
-  readonly launcher: ReleaseLauncherFacts;
+/** What a whole lock amounts to, and the release that was made from just that. */
+type FindSame = (lock: EnvironmentLock) => Promise<{
   readonly inputs: Record<string, string>;
   readonly inputsDigest: string;
+  readonly same?: ReleaseManifest | undefined;
+}>;
+
+interface Prepared {
+  readonly base: BasePlan;
+  /** Without its pip part where that has to be resolved. */
+  readonly lock: EnvironmentLock;
+  readonly pip: PipPlan | undefined;
+  readonly access: ChannelAccess;
+  readonly launcher: ReleaseLauncherFacts;
+  readonly findSame: FindSame;
   readonly stageSeconds: Record<string, number>;
 }
 
@@ -136,13 +151,9 @@ async function solve(context: BuildContext, plan: BuildPlan, access: ChannelAcce
   });
 }
 
-async function build(
-  context: BuildContext,
-  plan: BuildPlan,
-  prepared: Prepared,
-  timed: Timed,
-): Promise<ReleaseManifest> {
+async function build(context: BuildContext, plan: BuildPlan, prepared: Prepared, timed: Timed): Promise<BuildOutcome> {
   const { config, layout, report, signal } = context;
+  const { pip } = prepared;
   const staging = layout.staging(plan.fullName);
   const binds: string[] = [];
   for (const dir of [...config.binds.run, ...config.binds.build]) if (await pathExists(dir)) binds.push(dir);
@@ -153,28 +164,45 @@ async function build(
     prefixOnDisk: staging.prefix,
     prefixInside: plan.condaPrefix,
   };
-  const runInside: RunInside = (command) => runCommand(planContainerCommand(container, { ...command, signal }));
-  const lookInside: RunInside = (command) =>
-    runCommand(planContainerCommand({ ...container, readOnly: true }, { ...command, signal }));
+  const runIn =
+    (box: BuildContainer): RunInside =>
+    (command) =>
+      runCommand(planContainerCommand(box, { ...command, signal }));
+  const runInside = runIn(container);
+  const lookInside = runIn({ ...container, readOnly: true });
   try {
     const staged = await timed('stage', () =>
-      writeStagedPrefix(
-        nativeInstaller,
-        staging,
-        { name: path.basename(layout.marker(plan.fullName)), text: `${plan.fullName}\n` },
-        plan.spec.variables,
-        {
-          lock: prepared.lock,
-          requestedSpecs: plan.spec.dependencies.map((line) => redactUrls(line.text)),
-          pinnedSpecs: plan.environment.pinned.map((line) => redactUrls(line.text)),
-          prefixInside: plan.condaPrefix,
-          access: prepared.access,
-          cacheDir: layout.packageCache,
-          runInside,
-          report,
-          signal,
-        },
-      ),
+      writeStagedPrefix(nativeInstaller, staging, {
+        lock: prepared.lock,
+        requestedSpecs: plan.spec.dependencies.map((line) => redactUrls(line.text)),
+        pinnedSpecs: plan.environment.pinned.map((line) => redactUrls(line.text)),
+        prefixInside: plan.condaPrefix,
+        access: prepared.access,
+        cacheDir: layout.packageCache,
+        runInside,
+        report,
+        signal,
+      }),
+    );
+    let { lock } = prepared;
+    const work =
+      pip &&
+      (await PipStage.open(
+        context,
+        plan,
+        pip,
+        runIn({ ...container, scratch: { onDisk: staging.pip, inside: layout.pipScratch } }),
+      ));
+    if (work && !lock.pip) lock = await timed('resolve pip', () => work.resolve(prepared.lock));
+    const { inputs, inputsDigest, same } = await prepared.findSame(lock);
+    if (same) return { manifest: same, built: false };
+    const distributions = lock.pip?.packages ?? [];
+    const added =
+      work && (await timed('pip', () => work.install(lock, distributions), `${distributions.length} distributions`));
+    const commands = await finishStagedPrefix(
+      staging,
+      { name: path.basename(layout.marker(plan.fullName)), text: `${plan.fullName}\n` },
+      plan.spec.variables,
     );
     const activation = await timed('activate', () =>
       captureActivation(staging.prefix, plan.condaPrefix, plan.fullName, runInside),
@@ -195,7 +223,7 @@ async function build(
         first.map((file) => path.relative(staging.root, path.join(staging.prefix, file))),
       ),
     );
-    return await timed('release', async () =>
+    const manifest = await timed('release', async () =>
       writeRelease(layout, {
         facts: {
           manifestVersion: 1,
@@ -205,8 +233,8 @@ async function build(
           createdAt: new Date().toISOString(),
           createdBy: { user: readAccountName(), host: os.hostname() },
           ...(await readGitCommit(path.dirname(config.file))),
-          inputsDigest: prepared.inputsDigest,
-          inputs: prepared.inputs,
+          inputsDigest,
+          inputs,
           tools: await readToolVersions(context.runtime),
           base: { digest: prepared.base.digest, sha256: await digestFile(prepared.base.file) },
           image: {
@@ -217,17 +245,12 @@ async function build(
             orderedFiles: first.length,
           },
           activation,
-          commands: [...new Set([...staged.commands, ...plan.environment.outsideCommands])].sort(),
-          packages: prepared.lock.packages.map(({ name, version, build: buildString, sha256 }) => ({
-            name,
-            version,
-            build: buildString,
-            sha256,
-          })),
-          notes: staged.notes,
+          commands: [...new Set([...commands, ...plan.environment.outsideCommands])].sort(),
+          packages: planPackages(lock, added?.wheels ?? []),
+          notes: [...staged.notes, ...(added?.notes ?? [])],
           stageSeconds: { ...prepared.stageSeconds },
         },
-        lock: prepared.lock,
+        lock,
         image: staging.image,
         site: config.site,
         moduleTemplate: context.product.moduleTemplate,
@@ -236,6 +259,7 @@ async function build(
         access: context.access,
       }),
     );
+    return { manifest, built: true };
   } finally {
     await removeTree(staging.dir);
   }

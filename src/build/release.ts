@@ -121,7 +121,7 @@ function planModuleFacts(layout: Layout, request: ReleaseRequest, id: string): P
     releaseId: id,
     farm: layout.publicFarm(facts.fullName),
     activation: facts.activation,
-    packages: facts.packages.map((entry) => `${entry.name} ${entry.version}`),
+    packages: facts.packages.map(({ name, version, source }) => `${name} ${version}${source ? ` (${source})` : ''}`),
   };
 }
 

@@ -15,34 +15,36 @@ import {
 } from '../system/files.ts';
 import path from 'node:path';
 
-export interface StagedPrefix extends InstalledPrefix {
-  /** Names in the environment's `bin` that a farm has a link for, sorted. */
-  readonly commands: readonly string[];
-}
-
-/**
- * Installs the lock into an empty prefix. What a killed build left there is removed first.
- * @param variables the `variables` of the environment.yml, which activation sets
- * @param marker name, relative to the prefix, of the file that tells the launcher that our image is mounted
- */
+/** Installs the lock's conda packages into an empty prefix. What a killed build left there is removed first. */
 export async function writeStagedPrefix(
   installer: Installer,
   staging: StagingLayout,
-  marker: { readonly name: string; readonly text: string },
-  variables: Readonly<Record<string, string>>,
   request: Omit<InstallRequest, 'prefixOnDisk'>,
-): Promise<StagedPrefix> {
+): Promise<InstalledPrefix> {
   await makePrivateDir(path.dirname(staging.dir));
   await removeTree(staging.dir);
   await makeDir(staging.prefix);
-  const installed = await installer.install({ ...request, prefixOnDisk: staging.prefix });
+  return await installer.install({ ...request, prefixOnDisk: staging.prefix });
+}
+
+/**
+ * What is ours in a prefix that has all its packages, and the modes of everything.
+ * @param variables the `variables` of the environment.yml, which activation sets
+ * @param marker name, relative to the prefix, of the file that tells the launcher that our image is mounted
+ * @returns the names in the environment's `bin` that a farm has a link for, sorted
+ */
+export async function finishStagedPrefix(
+  staging: StagingLayout,
+  marker: { readonly name: string; readonly text: string },
+  variables: Readonly<Record<string, string>>,
+): Promise<readonly string[]> {
   const written = [marker.name];
   await writeNewFile(path.join(staging.prefix, marker.name), marker.text);
   if (Object.keys(variables).length > 0) written.push(await writeCondaState(staging.prefix, variables));
   // The installer has given a time to all that is its own: two builds of one lock are the same bytes.
   for (const name of written) await lutimes(path.join(staging.prefix, name), 0, 0);
   await writeReadable(staging.root);
-  return { ...installed, commands: await readCommands(staging.prefix) };
+  return await readCommands(staging.prefix);
 }
 
 /** Users other than the builder read the image: whatever a post-link script's umask was. */

@@ -33,7 +33,8 @@ class WrongContent extends Error {
 
 /** `<cacheDir>/ab/abcd….conda` */
 export function cachedPackageFile(cacheDir: string, wanted: Pick<WantedPackage, 'url' | 'sha256'>): string {
-  const extension = wanted.url.endsWith('.conda') ? '.conda' : '.tar.bz2';
+  const known = ['.conda', '.tar.bz2', '.whl', '.tar.gz', '.zip'];
+  const extension = known.find((each) => wanted.url.endsWith(each)) ?? '';
   return path.join(cacheDir, wanted.sha256.slice(0, 2), `${wanted.sha256}${extension}`);
 }
 

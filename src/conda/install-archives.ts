@@ -6,6 +6,7 @@ import { chmod, digestFile, makeDir, mkdtemp, readdir, removeTree } from '../sys
 import { settleTimes } from '../system/tree-writer.ts';
 import { writeBytecode } from './bytecode.ts';
 import { recordName, renderHistory, renderRecord, writeCondaMeta } from './conda-meta.ts';
+import { environmentEpoch } from './epoch.ts';
 import type { InstallRequest, InstalledPrefix } from './installer.ts';
 import { linkItems, throwIfInterrupted, type Linked } from './link.ts';
 import { linkOrder, type OrderedPackage } from './link-order.ts';
@@ -53,7 +54,7 @@ async function install(
   const unpacked = await unpackPackages({ packages: lock.packages, archives, scratch, report, signal });
   const packages = linkOrder(unpacked.map((one) => ({ one, ...orderFacts(one) }))).map(({ one }) => one);
   const python = environmentPython(packages);
-  const epochSeconds = environmentEpoch(packages);
+  const epochSeconds = environmentEpoch(packages.map(({ metadata }) => metadata.index.timestamp));
 
   const plan = planLinks({ packages, prefixInside, python, epochSeconds });
   const linked = await linkItems({ plan, prefixOnDisk, prefixInside, signal });
@@ -90,22 +91,6 @@ function environmentPython(packages: readonly UnpackedPackage[]): PythonLayout |
   if (!python) return undefined;
   const { url, version } = python.locked;
   return planPython({ url, version, sitePackagesPath: python.metadata.index.python_site_packages_path });
-}
-
-/**
- * The time, in seconds since 1970, of all that has none of its own: when the newest package was built. It depends on the
- * lock alone, as SOURCE_DATE_EPOCH would.
- */
-function environmentEpoch(packages: readonly UnpackedPackage[]): number {
-  // The start of 1980, from where every format can tell the time.
-  let newest = 315_532_800;
-  for (const { metadata } of packages) {
-    const { timestamp } = metadata.index;
-    // Milliseconds; seconds in the oldest packages (conda/models/records.py, TimestampField).
-    const seconds = Math.floor((timestamp ?? 0) > 253_402_300_799 ? (timestamp ?? 0) / 1000 : (timestamp ?? 0));
-    if (seconds <= 0xffff_ffff) newest = Math.max(newest, seconds);
-  }
-  return newest;
 }
 
 async function runScripts(

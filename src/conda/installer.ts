@@ -11,6 +11,8 @@ export type RunInside = (command: {
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string | Uint8Array;
   readonly timeoutMs?: number;
+  /** Default: 0 only. */
+  readonly okExitCodes?: readonly number[];
 }) => Promise<CommandResult>;
 
 export interface InstallRequest {

@@ -35,7 +35,7 @@ export interface PipLock {
  * One distribution as pip's installation report has it (pip documentation, "Installation Report"; PEP 610). Wheels and
  * sdists are files, which a mirror can hold; the others are built from what is elsewhere.
  */
-interface LockedDistribution {
+export interface LockedDistribution {
   /** As PEP 503 normalises it: lower case, single hyphens. */
   readonly name: string;
   readonly version: string;

@@ -7,12 +7,12 @@ export const DISTRIBUTION_VERSION = /^[0-9A-Za-z][0-9A-Za-z.!+_-]*$/;
 const WHEEL = /^([A-Za-z0-9][\w.]*)-[\w.!+]+(?:-\d[\w.]*)?-[\w.]+-[\w.]+-[\w.]+\.whl$/;
 
 /** PEP 503: `Foo.Bar__baz` is `foo-bar-baz`. */
-function normalizeDistributionName(name: string): string {
+export function normalizeDistributionName(name: string): string {
   return name.replaceAll(/[-_.]+/g, '-').toLowerCase();
 }
 
 /** The file name at the end of a URL; `undefined` where it is none that can be a name on disk. */
-function distributionFileName(url: string): string | undefined {
+export function distributionFileName(url: string): string | undefined {
   let name: string;
   try {
     name = decodeURIComponent(URL.parse(url)?.pathname.split('/').at(-1) ?? '');

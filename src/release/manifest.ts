@@ -43,7 +43,17 @@ const ReleaseFacts = z.strictObject({
     warnings: z.array(z.string()).readonly(),
   }),
   commands: z.array(z.string()).readonly(),
-  packages: z.array(z.strictObject({ name: z.string(), version: z.string(), build: z.string(), sha256: hex64 })),
+  packages: z.array(
+    z.strictObject({
+      name: z.string(),
+      version: z.string(),
+      build: z.string(),
+      /** Of the conda package, or of the wheel that was installed. */
+      sha256: hex64,
+      /** Absent: conda. */
+      source: z.literal('pip').optional(),
+    }),
+  ),
   notes: z.array(z.string()).readonly(),
   /** Seconds that each stage took. */
   stageSeconds: z.record(z.string(), z.number()),

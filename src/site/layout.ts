@@ -104,6 +104,11 @@ export class Layout {
     return path.posix.join(this.condaPrefix(fullName), '.condense');
   }
 
+  /** `/opt/conda/.pip`: where a build's container sees `staging(...).pip`; no environment can have that name. */
+  get pipScratch(): string {
+    return path.posix.join('/opt/conda', '.pip');
+  }
+
   // --- the admin directory
   get locks(): string {
     return path.join(this.#config.adminDir, 'locks');
@@ -123,6 +128,10 @@ export class Layout {
   }
   get repodataCache(): string {
     return path.join(this.#config.adminDir, 'cache/repodata');
+  }
+  /** Wheels that were built here from sdists, repositories and directories. */
+  get wheelCache(): string {
+    return path.join(this.#config.adminDir, 'cache/wheels');
   }
 
   // --- scratch
@@ -235,6 +244,10 @@ export class StagingLayout {
   }
   get image(): string {
     return path.join(this.dir, 'env.sqsh');
+  }
+  /** What pip needs while it runs: its home, requirements, wheels. */
+  get pip(): string {
+    return path.join(this.dir, 'pip');
   }
 }
 

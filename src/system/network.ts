@@ -47,6 +47,18 @@ export function planProxies(env: Env): Readonly<Record<string, string>> {
   return proxies;
 }
 
+/** What a program of the build has to be told to go the same ways, but for the authorities. May hold passwords. */
+export function planNetworkVariables(env: Env): Readonly<Record<string, string>> {
+  const noProxy = env['no_proxy'] ?? env['NO_PROXY'];
+  return { ...planProxies(env), ...(noProxy === undefined ? {} : { no_proxy: noProxy, NO_PROXY: noProxy }) };
+}
+
+/** The certificates that this process trusts, as PEM, where `env` names other ones than those of Node itself. */
+export function readAuthorities(env: Env): string | undefined {
+  const isOwn = [...CA_VARIABLES, 'NODE_EXTRA_CA_CERTS'].some((name) => env[name]);
+  return isOwn ? getCACertificates?.('default').join('\n') : undefined;
+}
+
 function useProxies(env: Env): () => void {
   const proxies = planProxies(env);
   if (Object.keys(proxies).length === 0) return () => undefined;

@@ -36,8 +36,8 @@ describe('planBuild', () => {
     });
   });
 
-  it('refuses a pip section at its line, as it would be left out in silence', () => {
-    const withPip = { ...spec, pip: [{ text: 'requests', at: '/e/environment.yml:5:9' }] };
+  it('refuses a line of a pip section that it does not understand, at its place', () => {
+    const withPip = { ...spec, pip: [{ text: '-e .', at: '/e/environment.yml:5:9' }] };
 
     expect(() => planBuild(makeConfig('/site'), layout, environment, withPip, 'linux-64')).toThrow(
       /environment.yml:5:9/,

@@ -1,0 +1,147 @@
+// Stage: what pip adds to a staged prefix; resolved there where no release has a lock of the same inputs, then installed
+// from the lock alone.
+import type { RunInside } from '../conda/installer.ts';
+import { parseLock, type EnvironmentLock, type LockedDistribution, type PipLock } from '../conda/lock.ts';
+import type { Login } from '../conda/netrc.ts';
+import { readCondaPrefix, type CondaPrefix } from '../pip/conda-prefix.ts';
+import { installWheels } from '../pip/install-wheels.ts';
+import { copyLocalSources } from '../pip/local-sources.ts';
+import { planPipAccess, type PipAccess } from '../pip/pip-access.ts';
+import { digestPipInputs, readPipSection, type PipSection } from '../pip/pip-section.ts';
+import { resolveDistributions } from '../pip/resolve.ts';
+import { writePipScratch, type PipScratch } from '../pip/run-pip.ts';
+import { writeWheels, type Wheel } from '../pip/wheels.ts';
+import { findRelease } from '../release/find-release.ts';
+import type { Layout } from '../site/layout.ts';
+import { AppError } from '../system/app-error.ts';
+import { readText } from '../system/files.ts';
+import { planNetworkVariables, readAuthorities } from '../system/network.ts';
+import type { BuildContext } from './build-context.ts';
+import type { BuildPlan } from './build-plan.ts';
+
+/** What is known of a pip section before anything is staged. */
+export interface PipPlan {
+  readonly section: PipSection;
+  readonly access: PipAccess;
+}
+
+/** @throws AppError PIP_LINE_INVALID */
+export async function readPipPlan(plan: BuildPlan, logins: readonly Login[]): Promise<PipPlan | undefined> {
+  if (plan.spec.pip.length === 0) return undefined;
+  const section = await readPipSection(plan.spec.pip, plan.spec.file);
+  return { section, access: planPipAccess(section, logins) };
+}
+
+/** The lock with its pip part, where the newest release was made from the same inputs: then no index is asked. */
+export async function withKnownPip(
+  layout: Layout,
+  plan: BuildPlan,
+  lock: EnvironmentLock,
+  pip: PipPlan | undefined,
+): Promise<EnvironmentLock> {
+  if (!pip) return lock;
+  const digest = digestPipInputs(pip.section, lock.packages, lock.platform);
+  const known = await readNewestPipLock(layout, plan.fullName);
+  return known?.inputsDigest === digest ? { ...lock, pip: known } : lock;
+}
+
+async function readNewestPipLock(layout: Layout, fullName: string): Promise<PipLock | undefined> {
+  const newest = await findRelease(layout, fullName, () => true);
+  if (!newest) return undefined;
+  const file = layout.release(fullName, newest.id).lock;
+  try {
+    return parseLock(await readText(file), file).pip;
+  } catch (error) {
+    // Damaged, or of another condense: it is resolved again.
+    if (error instanceof AppError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** pip at work in one staged prefix. */
+export class PipStage {
+  readonly #context: BuildContext;
+  readonly #plan: BuildPlan;
+  readonly #pip: PipPlan;
+  readonly #scratch: PipScratch;
+  readonly #prefix: CondaPrefix;
+  readonly #located: (path: string) => string;
+
+  /** @param runInside a container that has the scratch, too */
+  static async open(context: BuildContext, plan: BuildPlan, pip: PipPlan, runInside: RunInside): Promise<PipStage> {
+    const staging = context.layout.staging(plan.fullName);
+    const scratch: PipScratch = {
+      onDisk: staging.pip,
+      inside: context.layout.pipScratch,
+      prefixOnDisk: staging.prefix,
+      prefixInside: plan.condaPrefix,
+      runInside,
+      networkVariables: planNetworkVariables(process.env),
+      authorities: readAuthorities(process.env),
+      names: new Map(),
+    };
+    await writePipScratch(scratch, pip.access.netrc);
+    const located = await copyLocalSources(pip.section, scratch);
+    return new PipStage(context, plan, pip, scratch, await readCondaPrefix(staging.prefix), located);
+  }
+
+  private constructor(
+    context: BuildContext,
+    plan: BuildPlan,
+    pip: PipPlan,
+    scratch: PipScratch,
+    prefix: CondaPrefix,
+    located: (path: string) => string,
+  ) {
+    this.#context = context;
+    this.#plan = plan;
+    this.#pip = pip;
+    this.#scratch = scratch;
+    this.#prefix = prefix;
+    this.#located = located;
+  }
+
+  /** The lock with its pip part. */
+  async resolve(lock: EnvironmentLock): Promise<EnvironmentLock> {
+    const { section } = this.#pip;
+    const packages = await resolveDistributions({
+      section,
+      prefix: this.#prefix,
+      scratch: this.#scratch,
+      located: this.#located,
+      specFile: this.#plan.spec.file,
+    });
+    return { ...lock, pip: { inputsDigest: digestPipInputs(section, lock.packages, lock.platform), packages } };
+  }
+
+  /** @returns the wheels, and what a person should know */
+  async install(
+    lock: EnvironmentLock,
+    distributions: readonly LockedDistribution[],
+  ): Promise<{ readonly wheels: readonly Wheel[]; readonly notes: readonly string[] }> {
+    const { layout, report, signal } = this.#context;
+    const wheels = await writeWheels({
+      distributions,
+      section: this.#pip.section,
+      packages: lock.packages,
+      platform: lock.platform,
+      prefix: this.#prefix,
+      scratch: this.#scratch,
+      located: this.#located,
+      access: this.#pip.access,
+      packageCache: layout.packageCache,
+      wheelCache: layout.wheelCache,
+      specFile: this.#plan.spec.file,
+      report,
+      signal,
+    });
+    const { notes } = await installWheels({
+      wheels,
+      prefix: this.#prefix,
+      scratch: this.#scratch,
+      specFile: this.#plan.spec.file,
+    });
+    for (const text of notes) report({ type: 'note', text });
+    return { wheels, notes };
+  }
+}

@@ -1,0 +1,120 @@
+// Starts the environment's own pip in the build container: nothing of the person who builds reaches it but the ways to the
+// network, and nothing secret is on a command line, where every user of the node could read it.
+import path from 'node:path';
+import type { RunInside } from '../conda/installer.ts';
+import type { PythonLayout } from '../conda/python-linking.ts';
+import { AppError, type Problem } from '../system/app-error.ts';
+import { EXIT } from '../system/exit-codes.ts';
+import { makeDir, removeTree, writeNewFile } from '../system/files.ts';
+import { redactUrls } from '../system/redact-urls.ts';
+
+/** Where pip works: a directory of this build, and where the container sees it. */
+export interface PipScratch {
+  readonly onDisk: string;
+  readonly inside: string;
+  readonly prefixOnDisk: string;
+  readonly prefixInside: string;
+  /** With the scratch and the prefix. */
+  readonly runInside: RunInside;
+  /** Proxies: may hold passwords. */
+  readonly networkVariables: Readonly<Record<string, string>>;
+  /** PEM, where the site has certificate authorities of its own. */
+  readonly authorities?: string | undefined;
+  /** What is in the container under another name than on this machine: for messages. */
+  readonly names: Map<string, string>;
+}
+
+/** The environment comes by stdin: arguments, and those of env(1), are public on a node. */
+const START = `
+import json, os, sys
+work = json.load(sys.stdin)
+os.environ.update(work['env'])
+os.umask(0o022)
+os.execv(sys.executable, [sys.executable, '-I', '-B', '-m', 'pip', *work['args']])
+`;
+
+/** An empty scratch with a home in it. */
+export async function writePipScratch(scratch: PipScratch, netrc: string): Promise<void> {
+  await removeTree(scratch.onDisk);
+  for (const name of ['home', 'tmp', 'wheels', 'local', 'sources', 'built'])
+    await makeDir(path.join(scratch.onDisk, name));
+  if (netrc !== '') await writeNewFile(path.join(scratch.onDisk, 'home/.netrc'), netrc, 0o600);
+  if (scratch.authorities !== undefined)
+    await writeNewFile(path.join(scratch.onDisk, 'authorities.pem'), scratch.authorities);
+}
+
+/**
+ * @param args after `pip`
+ * @param doing for the message: `resolve the pip section`
+ * @throws AppError PIP_FAILED with what pip said
+ */
+export async function runPip(
+  scratch: PipScratch,
+  python: PythonLayout,
+  args: readonly string[],
+  doing: { readonly what: string; readonly at: string; readonly epochSeconds: number },
+): Promise<void> {
+  const { inside, prefixInside } = scratch;
+  const bundle = `${inside}/authorities.pem`;
+  const env = {
+    ...scratch.networkVariables,
+    ...(scratch.authorities === undefined
+      ? {}
+      : { REQUESTS_CA_BUNDLE: bundle, SSL_CERT_FILE: bundle, CURL_CA_BUNDLE: bundle, GIT_SSL_CAINFO: bundle }),
+  };
+  const result = await scratch.runInside({
+    program: `${prefixInside}/${python.interpreter}`,
+    args: ['-I', '-B', '-c', START],
+    env: {
+      PATH: `${prefixInside}/bin:/usr/bin:/bin`,
+      HOME: `${inside}/home`,
+      TMPDIR: `${inside}/tmp`,
+      LC_ALL: 'C.UTF-8',
+      CONDA_PREFIX: prefixInside,
+      // With this file pip reads no other: neither a user's nor the node's (pip documentation, "Configuration").
+      PIP_CONFIG_FILE: '/dev/null',
+      PYTHONNOUSERSITE: '1',
+      PYTHONDONTWRITEBYTECODE: '1',
+      PYTHONHASHSEED: '0',
+      GIT_TERMINAL_PROMPT: '0',
+      GIT_CONFIG_NOSYSTEM: '1',
+      // reproducible-builds.org: the time that tools write into what they build.
+      SOURCE_DATE_EPOCH: String(doing.epochSeconds),
+    },
+    input: JSON.stringify({
+      env,
+      args: [
+        ...['--isolated', '--no-input', '--disable-pip-version-check', '--no-cache-dir', '--quiet', '--retries', '2'],
+        ...args,
+      ],
+    }),
+    // Its own ways to fail; any other exit is the container's.
+    okExitCodes: [0, 1, 2],
+  });
+  if (result.exitCode !== 0)
+    throw new AppError(EXIT.buildFailed, describePipFailure(doing, result.stderr, scratch.names));
+}
+
+/** pip's own words, with the places of this machine. */
+function describePipFailure(
+  doing: { readonly what: string; readonly at: string },
+  stderr: string,
+  names: ReadonlyMap<string, string>,
+): Problem {
+  let said = redactUrls(
+    stderr
+      .split('\n')
+      .filter((line) => line.trim() !== '' && !/^\[?notice\]?|^DEPRECATION|new release of pip/.test(line))
+      .slice(-20)
+      .join('\n'),
+  );
+  for (const [inside, here] of names) said = said.replaceAll(inside, here);
+  const hint = /\b40[13]\b|Credentials/.test(said)
+    ? 'give this account a "machine <host> login ... password ..." in ~/.netrc'
+    : /ResolutionImpossible|conflicting dependencies/.test(said)
+      ? 'loosen one of these requirements, or move packages of them to the conda part of environment.yml'
+      : /certificate/i.test(said)
+        ? 'where the site has a certificate authority of its own: export SSL_CERT_FILE=/path/to/authorities.pem'
+        : 'correct the pip section of environment.yml, or the index that it names, and run the command again';
+  return { code: 'PIP_FAILED', at: doing.at, message: `pip could not ${doing.what}:\n${said}`, hint };
+}

@@ -1,0 +1,104 @@
+import { describe, expect, it, test } from 'vitest';
+import type { LockedDistribution } from '../../../src/conda/lock.ts';
+import { parseNetrc } from '../../../src/conda/netrc.ts';
+import { authorizeUrl } from '../../../src/conda/channel-access.ts';
+import { parseRecord, planDirectUrl, renderRecordLine } from '../../../src/pip/dist-info.ts';
+import { parseInstallationReport } from '../../../src/pip/installation-report.ts';
+import { planPipAccess } from '../../../src/pip/pip-access.ts';
+import type { IndexOption, PipSection } from '../../../src/pip/pip-section.ts';
+
+const index = (place: string): IndexOption => ({ kind: 'index', place, line: { text: place, at: 'e.yml:5:7' } });
+const section = (...places: readonly string[]): PipSection => ({
+  ...{ requirements: [], constraints: [], flags: [], local: new Map() },
+  indexes: places.map(index),
+});
+const login = (host: string) => ({ host, login: 'me', password: 'a b"\\' });
+
+describe('credentials of a pip section', () => {
+  it('are those of its URLs and of the netrc, for the hosts that it names and no others', () => {
+    const { netrc, access } = planPipAccess(
+      section('https://u:p%40w@one.example:8443/simple', 'https://two.example/simple'),
+      [login('two.example'), login('three.example')],
+    );
+
+    expect(netrc).toBe(
+      'machine one.example login u password p@w\nmachine two.example login me password "a b\\"\\\\"\n',
+    );
+    expect(parseNetrc(netrc, 'netrc')[1]).toEqual({ host: 'two.example', login: 'me', password: 'a b"\\' });
+    expect(authorizeUrl('https://one.example:8443/files/a.whl', access)).toBe(
+      'https://u:p%40w@one.example:8443/files/a.whl',
+    );
+    expect(authorizeUrl('https://two.example/a.whl', access)).toContain('https://me:');
+    expect(authorizeUrl('https://four.example/a.whl', access)).toBe('https://four.example/a.whl');
+  });
+
+  it('cannot be two of one host', () => {
+    expect(() => planPipAccess(section('https://a:b@one.example/x', 'https://c:d@one.example/y'), [])).toThrow(
+      /e\.yml:5:7.*other credentials/,
+    );
+  });
+});
+
+describe('an installation report', () => {
+  const item = (download_info: object) => ({
+    download_info,
+    is_direct: false,
+    requested: true,
+    metadata: { name: 'Foo.Bar', version: '1.0', requires_dist: ['Baz_x>=1; extra == "y"'] },
+  });
+
+  it('tells wheels, sdists, repositories and directories apart', () => {
+    const report = parseInstallationReport(
+      JSON.stringify({
+        version: '1',
+        install: [
+          item({ url: 'https://x/Foo_Bar-1.0-py3-none-any.whl', archive_info: { hash: 'sha256=AB' } }),
+          item({ url: 'https://x/a.zip', archive_info: { hashes: { sha256: 'cd' } }, subdirectory: 'py' }),
+          item({ url: 'https://x/a.git', vcs_info: { vcs: 'git', commit_id: '12' } }),
+          item({ url: 'file:///x', dir_info: {} }),
+        ],
+      }),
+    );
+
+    expect(report).toMatchObject([
+      { name: 'foo-bar', kind: 'wheel', sha256: 'ab', requires: ['baz-x'] },
+      { kind: 'sdist', sha256: 'cd', subdirectory: 'py' },
+      { kind: 'git', commit: '12' },
+      { kind: 'directory' },
+    ]);
+  });
+
+  test.each(['', '{}', '{"version":"2","install":[]}', '{"version":"1","install":[{}]}'])('is refused: %s', (text) => {
+    expect(typeof parseInstallationReport(text)).toBe('string');
+  });
+});
+
+describe('a RECORD', () => {
+  it('has paths relative to site-packages, in quotes where they need them', () => {
+    const text = 'a/b.py,sha256=x,1\r\n"a/c,""d"".py",,\n../../../bin/a,,\n';
+
+    expect(parseRecord(text, 'lib/python3.11/site-packages')).toEqual([
+      'lib/python3.11/site-packages/a/b.py',
+      'lib/python3.11/site-packages/a/c,"d".py',
+      'bin/a',
+    ]);
+  });
+
+  test.each(['../../../../etc/passwd,,', '/etc/passwd,,', 'no comma'])('is refused: %s', (line) => {
+    expect(typeof parseRecord(`${line}\n`, 'lib/python3.11/site-packages')).toBe('string');
+  });
+
+  it('has sha256 in base64 without padding', () => {
+    expect(renderRecordLine('a', '')).toBe('a,sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0');
+  });
+});
+
+test('direct_url.json says where something came from, but not from which path of the building machine', () => {
+  const one: LockedDistribution = {
+    ...{ name: 'a', version: '1', kind: 'git', url: 'https://x/a', commit: '12', requested: true, direct: true },
+  };
+
+  expect(planDirectUrl(one)).toBe('{"url":"https://x/a","vcs_info":{"vcs":"git","commit_id":"12"}}');
+  expect(planDirectUrl({ ...one, direct: false })).toBeUndefined();
+  expect(planDirectUrl({ ...one, kind: 'directory', url: 'file:///home/me/a' })).toBeUndefined();
+});
