@@ -1,5 +1,6 @@
 // What a release depends on, as data: the facts of its launcher, and a digest of each input.
 import type { LauncherFacts, SessionFacts } from '../../launcher/facts.ts';
+import type { DropRules } from '../config/site-config.ts';
 import { renderLock, type EnvironmentLock } from '../conda/lock.ts';
 import type { Wheel } from '../pip/wheels.ts';
 import type { ReleaseFacts } from '../release/manifest.ts';
@@ -38,6 +39,12 @@ function planSessions({ config, runtime }: BuildContext): SessionFacts | undefin
   return { policy, idleSeconds, directory, nsenter: runtime.nsenter };
 }
 
+/** The rules without their places in the file. */
+const describeDrop = ({ patterns, ...rules }: DropRules): unknown => ({
+  ...rules,
+  patterns: patterns.map(({ text }) => text),
+});
+
 /** Digests of everything that a release depends on: when none of them changes, there is nothing to build. */
 export function planInputs(
   context: BuildContext,
@@ -49,6 +56,7 @@ export function planInputs(
   const { product, config } = context;
   return {
     base: digestText(baseDigest),
+    drop: digestText(JSON.stringify(describeDrop(plan.environment.drop))),
     condense: digestText(product.version),
     environment: digestText(JSON.stringify([plan.environment.gateImports, plan.spec.variables])),
     launcher: digestText(JSON.stringify([launcher, product.plannerCode])),

@@ -21,6 +21,7 @@ import type { BuildContext } from './build-context.ts';
 import { planInputs, planLauncherFacts, planPackages, type ReleaseLauncherFacts } from './build-inputs.ts';
 import type { BuildPlan } from './build-plan.ts';
 import { planContainerCommand, type BuildContainer } from './container.ts';
+import { removeDropped } from './drop.ts';
 import { passGate } from './gate.ts';
 import { traceOrder } from './order.ts';
 import { writeImage } from './pack.ts';
@@ -204,6 +205,12 @@ async function build(context: BuildContext, plan: BuildPlan, prepared: Prepared,
       { name: path.basename(layout.marker(plan.fullName)), text: `${plan.fullName}\n` },
       plan.spec.variables,
     );
+    const dropped = await timed('drop', () =>
+      removeDropped({
+        ...{ prefixOnDisk: staging.prefix, prefixInside: plan.condaPrefix, report },
+        ...{ rules: plan.environment.drop, commands },
+      }),
+    );
     const activation = await timed('activate', () =>
       captureActivation(staging.prefix, plan.condaPrefix, plan.fullName, runInside),
     );
@@ -248,6 +255,7 @@ async function build(context: BuildContext, plan: BuildPlan, prepared: Prepared,
           commands: [...new Set([...commands, ...plan.environment.outsideCommands])].sort(),
           packages: planPackages(lock, added?.wheels ?? []),
           notes: [...staged.notes, ...(added?.notes ?? [])],
+          ...(dropped.length === 0 ? {} : { dropped }),
           stageSeconds: { ...prepared.stageSeconds },
         },
         lock,

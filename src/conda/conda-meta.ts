@@ -1,5 +1,6 @@
 // conda-meta: what conda, mamba and people's scripts read to know what is in an environment (CEP 32).
 import path from 'node:path';
+import { z } from 'zod';
 import { chmod, makeDir, removeTree, writeNewFile } from '../system/files.ts';
 import { parseMatchSpec } from './match-spec.ts';
 import type { LinkItem, UnpackedPackage } from './link-plan.ts';
@@ -100,6 +101,27 @@ function sortedJson(value: unknown): string {
       ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
       : inner;
   return JSON.stringify(value, sort, 2);
+}
+
+const recordSchema = z.looseObject({
+  files: z.array(z.string()).optional(),
+  paths_data: z.looseObject({ paths: z.array(z.looseObject({ _path: z.string() })) }).optional(),
+});
+
+/**
+ * A record that lists none of the dropped files any more; all else in it stays.
+ * @returns undefined when it lists none of them
+ */
+export function dropFromRecord(text: string, dropped: ReadonlySet<string>): string | undefined {
+  const record = recordSchema.parse(JSON.parse(text));
+  const files = record.files?.filter((file) => !dropped.has(file));
+  const paths = record.paths_data?.paths.filter(({ _path }) => !dropped.has(_path));
+  if (files?.length === record.files?.length && paths?.length === record.paths_data?.paths.length) return undefined;
+  return sortedJson({
+    ...record,
+    ...(files === undefined ? {} : { files }),
+    ...(paths === undefined ? {} : { paths_data: { ...record.paths_data, paths } }),
+  });
 }
 
 /** conda-meta/history: one block, dated by the packages so that equal environments have equal files. */

@@ -17,7 +17,8 @@ export interface ConfigValue {
 /** Every value that is set, in the order of the documentation; credentials in URLs are hidden. */
 export function describeSiteConfig(config: SiteConfig, source: YamlSource): readonly ConfigValue[] {
   const blockSize = BLOCK_SIZES.find((size) => blockSizeBytes(size) === config.squashfs.blockSizeBytes);
-  const values: [path: readonly string[], value: unknown][] = [
+  // Last, where it is written otherwise: what an environment takes over from the site.
+  const values: [path: readonly string[], value: unknown, site?: readonly string[]][] = [
     [['site'], config.site],
     [['prefix'], config.prefix],
     [['admin_dir'], config.adminDir],
@@ -53,11 +54,19 @@ export function describeSiteConfig(config: SiteConfig, source: YamlSource): read
       [[...at, 'unstable'], environment.unstable],
       [[...at, 'gate', 'imports'], environment.gateImports],
       [[...at, 'outside_commands'], environment.outsideCommands],
+      [[...at, 'pinned'], environment.pinned.map((pin) => pin.text), ['pinned']],
+      [[...at, 'drop', 'static_libraries'], environment.drop.staticLibraries, ['drop', 'static_libraries']],
+      [[...at, 'drop', 'tests'], environment.drop.tests, ['drop', 'tests']],
+      [[...at, 'drop', 'patterns'], environment.drop.patterns.map((line) => line.text), ['drop', 'patterns']],
+      [[...at, 'drop', 'keep'], environment.drop.keep, ['drop', 'keep']],
     );
   }
   return values
     .filter(([, value]) => value !== undefined)
-    .map(([path, value]) => ({ path, value, from: source.has(path) ? source.at(path) : 'default' }));
+    .map(([path, value, site]) => {
+      const written = [path, ...(site ? [site] : [])].find((one) => source.has(one));
+      return { path, value, from: written ? source.at(written) : 'default' };
+    });
 }
 
 /** YAML that says the same when it is read again (but for hidden credentials), each value with its origin as a comment. */

@@ -67,9 +67,9 @@ function defaultStagingDir(source: YamlSource, probe: ConfigProbe): string {
 function normalise(written: WrittenConfig, source: YamlSource, defaultStaging: string): SiteConfig {
   const configFile = path.resolve(source.file);
   const absolute = (written: string): string => path.resolve(path.dirname(configFile), written);
-  const pinsAt = (pins: readonly string[], at: KeyPath): SpecLine[] =>
+  const linesAt = (pins: readonly string[], at: KeyPath): SpecLine[] =>
     pins.map((text, index) => ({ text: text.trim(), at: source.at([...at, index]) }));
-  const sitePins = pinsAt(written.pinned, ['pinned']);
+  const sitePins = linesAt(written.pinned, ['pinned']);
   const { squashfs, runtime } = written;
   const environments = Object.entries(written.environments).map(([name, options]): [string, EnvironmentOptions] => [
     name,
@@ -81,7 +81,16 @@ function normalise(written: WrittenConfig, source: YamlSource, defaultStaging: s
       unstable: options.unstable,
       gateImports: options.gate.imports,
       outsideCommands: options.outside_commands,
-      pinned: [...sitePins, ...pinsAt(options.pinned, ['environments', name, 'pinned'])],
+      pinned: [...sitePins, ...linesAt(options.pinned, ['environments', name, 'pinned'])],
+      drop: {
+        staticLibraries: options.drop.static_libraries ?? written.drop.static_libraries,
+        tests: options.drop.tests ?? written.drop.tests,
+        patterns: [
+          ...linesAt(written.drop.patterns, ['drop', 'patterns']),
+          ...linesAt(options.drop.patterns, ['environments', name, 'drop', 'patterns']),
+        ],
+        keep: [...written.drop.keep, ...options.drop.keep],
+      },
     },
   ]);
   return {

@@ -78,6 +78,17 @@ export interface EnvironmentOptions {
   readonly outsideCommands: readonly string[];
   /** MatchSpecs that hold for what is installed but install nothing: the site's, then the environment's own. */
   readonly pinned: readonly SpecLine[];
+  readonly drop: DropRules;
+}
+
+/** What is left out of the image: the site's rules where the environment has none of its own, the patterns of both. */
+export interface DropRules {
+  readonly staticLibraries: boolean;
+  readonly tests: boolean;
+  /** Globs of paths below the prefix, with their place in the configuration. */
+  readonly patterns: readonly SpecLine[];
+  /** Globs of what no rule may take. */
+  readonly keep: readonly string[];
 }
 
 /** `analysis3-26.11` */

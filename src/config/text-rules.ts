@@ -94,6 +94,22 @@ export const relativeDirRule: TextRule = (text) => {
   };
 };
 
+/** A pattern of paths below the prefix of an environment (src/build/path-glob.ts). */
+export const patternRule: TextRule = (text) => {
+  const hint = `e.g. share/doc or '**/*.js.map'`;
+  if (text.startsWith('/'))
+    return { message: `must be relative to the environment's prefix, not ${quoted(text)}`, hint };
+  if (text.split('/').some((part) => ['', '.', '..'].includes(part)))
+    return { message: `must be names with '/' between them, not ${quoted(text)}`, hint };
+  if (/[\p{Cc}\\[\]{}!]/u.test(text))
+    return {
+      message: `has only '*', '**' and '?' as wildcards, and none of \\ [ ] { } !, not as in ${quoted(text)}`,
+      hint,
+    };
+  if (/^[*?/]+$/.test(text)) return { message: `must not match everything, as ${quoted(text)} does`, hint };
+  return undefined;
+};
+
 /** A host directory that is bound into the container under its own name. */
 export const bindRule: TextRule = (text) => {
   const wrong = pathRule(text);

@@ -8,6 +8,7 @@ import {
   COMMAND,
   GROUP,
   nameRule,
+  patternRule,
   NAME,
   pathRule,
   publicNameRule,
@@ -171,6 +172,37 @@ const channels = z
     'Where packages come from. A package of a channel hides those of the same name in the channels after it (strict priority).',
   );
 
+const yes = z.boolean().meta({ examples: [true] });
+const dropped = {
+  static_libraries: yes.describe(
+    'Static libraries (`*.a`), but for those that compilers in the environment need: lib/gcc, sysroots, the run-time libraries of clang, Rust, OCaml, GHC, Go and CUDA.',
+  ),
+  tests: yes.describe(
+    'Directories named test or tests below `lib/python*`, but for those that are known to be imported. Packages that import their own tests break: have the gate import them.',
+  ),
+  patterns: list(text(patternRule))
+    .default([])
+    .describe(
+      "Paths below the environment's prefix: `*` and `?` stand within a name, `**` for any directories; a directory means all that is in it. A pattern that would take what a command leads to is refused.",
+    )
+    .meta({ examples: [['share/doc', 'share/man']] }),
+  keep: list(text(patternRule))
+    .default([])
+    .describe('What no rule may take, in the same form.')
+    .meta({ examples: [['lib/libnpymath.a']] }),
+};
+const { static_libraries, tests } = dropped;
+const drop = z
+  .strictObject({ ...dropped, static_libraries: static_libraries.default(false), tests: tests.default(false) })
+  .prefault({})
+  .describe(
+    `What is left out of the images. The manifest and the build's output say what went, by rule; conda-meta does not list it any more.`,
+  );
+const environmentDrop = z
+  .strictObject({ ...dropped, static_libraries: static_libraries.optional(), tests: tests.optional() })
+  .prefault({})
+  .describe(`What is left out of this environment's image: replaces the site's true or false, adds to its lists.`);
+
 const pinned = list(text(pinRule)).default([]);
 
 const environment = z.strictObject({
@@ -215,6 +247,7 @@ const environment = z.strictObject({
   pinned: pinned
     .describe('Pins of this environment, besides those of the site.')
     .meta({ examples: [['python 3.11.*']] }),
+  drop: environmentDrop,
 });
 
 export const writtenConfig = z
@@ -279,6 +312,7 @@ export const writtenConfig = z
     binds,
     sessions,
     squashfs,
+    drop,
     channels,
     virtual_packages: z
       .record(z.string(), matching(VIRTUAL_VERSION, 'a version'))

@@ -55,6 +55,11 @@ const ReleaseFacts = z.strictObject({
     }),
   ),
   notes: z.array(z.string()).readonly(),
+  /** What was left out of the image, by rule of `drop`; absent where there are no rules. */
+  dropped: z
+    .array(z.strictObject({ rule: z.string(), files: z.int(), bytes: z.int() }))
+    .readonly()
+    .optional(),
   /** Seconds that each stage took. */
   stageSeconds: z.record(z.string(), z.number()),
 });

@@ -11,6 +11,8 @@ export const readBytes = (file: string): Promise<Buffer> => fs.readFile(file);
 export const readText = (file: string): Promise<string> => fs.readFile(file, 'utf8');
 export const makeDir = (dir: string): Promise<void> => fse.ensureDir(dir);
 export const removeTree = (dir: string): Promise<void> => fse.remove(dir);
+/** @throws ENOTEMPTY when there is something in it */
+export const removeEmptyDir = (dir: string): Promise<void> => fs.rmdir(dir);
 export const pathExists = (file: string): Promise<boolean> => fse.pathExists(file);
 export const { chmod, link, lstat, mkdtemp, readdir, realpath, rename, rmdir, stat, statfs, symlink, lutimes, lchown } =
   fs;

@@ -32,4 +32,20 @@ describe('an image', () => {
     expect(second.id).not.toBe(first.id);
     expect(second.image.sha256).toBe(first.image.sha256);
   });
+
+  it('is without what the configuration drops, and its manifest says so; a pattern that takes a command builds nothing', async () => {
+    await site.writeSpec('a', [channel], ['hello=1.0']);
+
+    const manifest = await build(`  a: { version: '1', drop: { patterns: [share/hello], tests: true } }\n`);
+
+    expect(manifest.dropped).toEqual([{ rule: 'share/hello', files: 1, bytes: 4 }]);
+    const ran = await site.condense('install', 'a');
+    expect(ran.stdout).toContain('was live already: nothing to do');
+    await site.writeConfig(`  a: { version: '1', drop: { patterns: [bin] } }\n`);
+    const refused = await site.condense('install', 'a');
+    expect(refused.exitCode).toBe(5);
+    expect(refused.stderr).toMatch(
+      /install_config\.yaml:\d+:41 {2}the pattern 'bin' would drop bin\/hello, which the command hello needs/,
+    );
+  });
 });

@@ -17,6 +17,7 @@ const environment: EnvironmentOptions = {
   gateImports: ['numpy'],
   outsideCommands: [],
   pinned: [],
+  drop: { staticLibraries: false, tests: false, patterns: [], keep: [] },
 };
 const spec: EnvironmentSpec = {
   file: '/e/environment.yml',

@@ -37,6 +37,23 @@ describe('the configuration that is shown', () => {
     expect(from).not.toHaveProperty('groups.owners');
   });
 
+  it('shows an environment with what it takes over from the site, and where that is written', () => {
+    const site = `site: s\nprefix: /p\nadmin_dir: /a\npinned: [numpy 1.*]\ndrop: { tests: true, patterns: [share/doc] }\n`;
+    const parsed = parseSiteConfigSource(`${site}environments: { a: { version: '1' } }\n`, '/c.yaml', probe);
+
+    const shown = describeSiteConfig(parsed.config, parsed.source)
+      .filter(({ path }) => ['pinned', 'drop'].includes(path[2] ?? ''))
+      .map(({ path, value, from }) => [path.slice(2).join('.'), value, from]);
+
+    expect(shown).toEqual([
+      ['pinned', ['numpy 1.*'], '/c.yaml:4:9'],
+      ['drop.static_libraries', false, 'default'],
+      ['drop.tests', true, '/c.yaml:5:16'],
+      ['drop.patterns', ['share/doc'], '/c.yaml:5:32'],
+      ['drop.keep', [], 'default'],
+    ]);
+  });
+
   it('is a configuration that means the same', () => {
     const shown = renderSiteConfig(values);
 

@@ -49,6 +49,7 @@ describe('a right configuration', () => {
             gateImports: [],
             outsideCommands: [],
             pinned: [],
+            drop: { staticLibraries: false, tests: false, patterns: [], keep: [] },
           },
         ],
       ]),

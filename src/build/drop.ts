@@ -1,0 +1,87 @@
+// Stage: leaves out of the staged prefix what the configuration says, and tells of it.
+import path from 'node:path';
+import { dropFromRecord } from '../conda/conda-meta.ts';
+import type { DropRules } from '../config/site-config.ts';
+import { AppError } from '../system/app-error.ts';
+import { EXIT } from '../system/exit-codes.ts';
+import type { Report } from '../system/events.ts';
+import {
+  lutimes,
+  readdir,
+  readLinkIfThere,
+  readText,
+  removeTree,
+  removeEmptyDir,
+  stat,
+  walkTree,
+  writeNewFile,
+} from '../system/files.ts';
+import { planDrop, type DropCount, type PrefixEntry } from './drop-plan.ts';
+
+export interface DropRequest {
+  readonly prefixOnDisk: string;
+  readonly prefixInside: string;
+  readonly rules: DropRules;
+  /** Names in `bin` that the farm has links for. */
+  readonly commands: readonly string[];
+  readonly report: Report;
+}
+
+/**
+ * @returns what went, by rule
+ * @throws AppError DROP_REFUSED when a pattern would take what a command or conda needs: nothing is removed then
+ */
+export async function removeDropped(request: DropRequest): Promise<readonly DropCount[]> {
+  const { prefixOnDisk, rules, report } = request;
+  if (!rules.staticLibraries && !rules.tests && rules.patterns.length === 0) return [];
+  const plan = planDrop(await readEntries(request), rules, request.commands);
+  const placeOf = (pattern: string): string | undefined => rules.patterns.find(({ text }) => text === pattern)?.at;
+  if (plan.refused.length > 0) {
+    throw new AppError(
+      EXIT.buildFailed,
+      plan.refused.map(({ pattern, path: at, neededBy }) => ({
+        code: 'DROP_REFUSED',
+        message: `the pattern '${pattern}' would drop ${at}, which ${neededBy} needs`,
+        at: placeOf(pattern),
+        hint: `write a narrower pattern, or add '${at}' to drop.keep`,
+      })),
+    );
+  }
+  for (const file of plan.files) await removeTree(path.join(prefixOnDisk, file));
+  for (const dir of plan.directories) await removeEmptyDir(path.join(prefixOnDisk, dir));
+  await writeRecordsWithout(prefixOnDisk, new Set(plan.files));
+  for (const pattern of plan.unmatched)
+    report({ type: 'note', text: `drop: '${pattern}' matches nothing (${placeOf(pattern) ?? ''})` });
+  for (const { rule, files, bytes } of plan.report)
+    report({ type: 'note', text: `dropped ${files} files, ${(bytes / 1e6).toFixed(1)} MB: ${rule}` });
+  return plan.report;
+}
+
+async function readEntries({ prefixOnDisk, prefixInside }: DropRequest): Promise<PrefixEntry[]> {
+  const entries: PrefixEntry[] = [];
+  for await (const entry of walkTree(prefixOnDisk)) {
+    const written = entry.kind === 'link' ? await readLinkIfThere(path.join(prefixOnDisk, entry.path)) : undefined;
+    entries.push(written === undefined ? entry : { ...entry, target: withinPrefix(written, prefixInside) });
+  }
+  return entries;
+}
+
+/** An absolute target in the prefix's final place is one in the tree; any other leads out. */
+function withinPrefix(target: string, prefixInside: string): string | undefined {
+  if (!target.startsWith('/')) return target;
+  return target.startsWith(`${prefixInside}/`) ? target.slice(prefixInside.length) : undefined;
+}
+
+/** conda-meta lists what is there: conda-pack and `conda doctor` look for every file that a record has. */
+async function writeRecordsWithout(prefix: string, dropped: ReadonlySet<string>): Promise<void> {
+  const dir = path.join(prefix, 'conda-meta');
+  for (const name of (await readdir(dir)).filter((entry) => entry.endsWith('.json')).sort()) {
+    const file = path.join(dir, name);
+    const text = dropFromRecord(await readText(file), dropped);
+    if (text === undefined) continue;
+    const { atimeMs, mtimeMs } = await stat(file);
+    await removeTree(file);
+    await writeNewFile(file, text);
+    await lutimes(file, atimeMs / 1000, mtimeMs / 1000);
+  }
+}
