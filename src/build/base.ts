@@ -85,6 +85,7 @@ export async function writeBase(plan: BasePlan, runtime: ContainerRuntime, signa
       program: runtime.program,
       args: ['build', image, definition],
       signal,
+      writesTo: path.dirname(plan.file),
       failureHint: 'condense doctor',
     });
     await chmod(image, 0o644);

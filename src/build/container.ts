@@ -28,6 +28,7 @@ export function planContainerCommand(
   return {
     ...rest,
     program: container.runtime,
+    writesTo: container.prefixOnDisk,
     args: [
       '--silent', // warnings about passwd and group, which are the node's own through the bind of /etc
       'exec',

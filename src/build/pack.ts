@@ -40,6 +40,7 @@ export function planPack(root: string, image: string, profile: SquashfsProfile, 
       ...(profile.processors === undefined ? [] : ['-processors', String(profile.processors)]),
       ...(profile.memoryMiB === undefined ? [] : ['-mem', `${profile.memoryMiB}M`]),
     ],
+    writesTo: path.dirname(image),
     failureHint: 'df -h; condense doctor',
   };
 }

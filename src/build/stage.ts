@@ -7,6 +7,7 @@ import {
   lutimes,
   makeDir,
   makePrivateDir,
+  pathExists,
   readdir,
   removeTree,
   stat,
@@ -62,6 +63,7 @@ async function writeReadable(root: string): Promise<void> {
 async function readCommands(prefixOnDisk: string): Promise<string[]> {
   const bin = path.join(prefixOnDisk, 'bin');
   const commands: string[] = [];
+  if (!(await pathExists(bin))) return commands; // data alone
   for (const entry of await readdir(bin, { withFileTypes: true })) {
     if (entry.name.startsWith('.') || entry.isDirectory()) continue;
     if (entry.isSymbolicLink() || ((await stat(path.join(bin, entry.name))).mode & 0o111) !== 0)

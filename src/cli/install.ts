@@ -13,6 +13,7 @@ import { describePlatform } from '../site/platform.ts';
 import { readAccountName } from '../system/account.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
+import { describeFullDisk } from '../system/system-error.ts';
 import { openBuild, type Session } from './session.ts';
 
 export interface InstallOptions {
@@ -93,9 +94,13 @@ function printPlan(session: Session, plan: BuildPlan): void {
 
 async function build(session: Session, plan: BuildPlan): Promise<BuildOutcome> {
   const context = await openBuild(session);
-  return await withLock(session.layout.lockFile(plan.fullName), `build of ${plan.fullName}`, () =>
-    buildRelease(context, plan),
-  );
+  try {
+    return await withLock(session.layout.lockFile(plan.fullName), `build of ${plan.fullName}`, () =>
+      buildRelease(context, plan),
+    );
+  } catch (error) {
+    throw describeFullDisk(error, EXIT.buildFailed);
+  }
 }
 
 async function publish(session: Session, name: string, id: string): Promise<{ generation: number; changed: boolean }> {
@@ -120,10 +125,14 @@ async function publish(session: Session, name: string, id: string): Promise<{ ge
     });
     return { generation, changed: true };
   };
-  return await withLock(layout.lockFile('publish'), `publishing ${name}/${id}`, work, {
-    waitMs: PUBLISH_WAIT_MS,
-    signal,
-  });
+  try {
+    return await withLock(layout.lockFile('publish'), `publishing ${name}/${id}`, work, {
+      waitMs: PUBLISH_WAIT_MS,
+      signal,
+    });
+  } catch (error) {
+    throw describeFullDisk(error, EXIT.publishFailed);
+  }
 }
 
 function describeUse(session: Session, name: string): string[] {

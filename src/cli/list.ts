@@ -1,6 +1,8 @@
 // `condense list`: what is live, since when, and what else is on disk.
 import { readManifest, readReleaseIds } from '../release/find-release.ts';
 import { readCurrentGeneration } from '../release/site-state.ts';
+import { AppError, type Problem } from '../system/app-error.ts';
+import { EXIT } from '../system/exit-codes.ts';
 import { pathExists, readdir } from '../system/files.ts';
 import type { Session } from './session.ts';
 
@@ -9,6 +11,10 @@ export interface ListOptions {
   readonly releases?: boolean | undefined;
 }
 
+/**
+ * A damaged release hides no other: they are listed first.
+ * @throws AppError RELEASE_MISSING, MANIFEST_INVALID (exit 7), each damaged release a problem of its own
+ */
 export async function runList(session: Session, options: ListOptions): Promise<void> {
   const { layout, output } = session;
   const current = await readCurrentGeneration(layout);
@@ -18,11 +24,18 @@ export async function runList(session: Session, options: ListOptions): Promise<v
       ? (await readdir(layout.releases)).sort()
       : [...live.keys()];
   const rows = [];
+  const problems: Problem[] = [];
   for (const name of names) {
     const shown = live.get(name);
     const ids = options.releases ? await readReleaseIds(layout, name) : shown === undefined ? [] : [shown];
     for (const id of ids) {
-      const { release, createdAt, image, packages } = await describeRelease(session, name, id);
+      const described = await describeRelease(session, name, id).catch((error: unknown) => {
+        if (!(error instanceof AppError)) throw error;
+        problems.push(...error.problems);
+        return undefined;
+      });
+      if (!described) continue;
+      const { release, createdAt, image, packages } = described;
       const aliases = [...(current?.aliases ?? [])].filter(([, target]) => target === name).map(([alias]) => alias);
       rows.push({
         environment: name,
@@ -38,7 +51,9 @@ export async function runList(session: Session, options: ListOptions): Promise<v
   output.result(
     { generation: current?.number ?? null, releases: rows },
     rows.length === 0
-      ? ['nothing is published']
+      ? problems.length > 0
+        ? []
+        : ['nothing is published']
       : [
           `generation ${current?.number ?? 'none'}`,
           ...rows.map((row) =>
@@ -56,6 +71,7 @@ export async function runList(session: Session, options: ListOptions): Promise<v
           ),
         ],
   );
+  if (problems.length > 0) throw new AppError(EXIT.publishFailed, problems);
 }
 
 async function describeRelease(

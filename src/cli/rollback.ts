@@ -9,6 +9,7 @@ import { checkOwner } from '../site/permissions.ts';
 import { readAccountName } from '../system/account.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
+import { describeFullDisk } from '../system/system-error.ts';
 import type { Session } from './session.ts';
 
 export interface RollbackOptions {
@@ -75,7 +76,10 @@ export async function runRollback(
     return;
   }
   await checkOwner(session.config);
-  await withLock(layout.lockFile('publish'), 'rollback', work, { waitMs: PUBLISH_WAIT_MS, signal: session.signal });
+  const wait = { waitMs: PUBLISH_WAIT_MS, signal: session.signal };
+  await withLock(layout.lockFile('publish'), 'rollback', work, wait).catch((error: unknown) => {
+    throw describeFullDisk(error, EXIT.publishFailed);
+  });
 }
 
 /** One that is not in the configuration any more can still go back. */

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { RunInside } from './installer.ts';
 
 const program = String.raw`
-import importlib.util, json, os, py_compile, sys
+import errno, importlib.util, json, os, py_compile, sys
 work = json.loads(sys.stdin.buffer.read().decode())
 prefix, files, size = work['prefix'], work['files'], work['slice']
 def compile_slice(start):
@@ -14,6 +14,11 @@ def compile_slice(start):
         source = prefix + '/' + name
         try:
             pyc = py_compile.compile(source, doraise=True, invalidation_mode=py_compile.PycInvalidationMode.TIMESTAMP)
+        except OSError as error:
+            # FileExistsError: the bytecode's name is taken by a link. But a disk that is full is no fault of the source.
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO):
+                raise
+            continue
         except Exception:
             continue
         seconds = int(os.stat(source).st_mtime)
@@ -37,6 +42,8 @@ for start in range(0, len(files), size):
         try:
             compile_slice(start)
             status = 0
+        except OSError as error:
+            print(error, file=sys.stderr, flush=True)
         finally:
             os._exit(status)
     running.add(child)
@@ -46,13 +53,15 @@ made = []
 for name in files:
     pyc = importlib.util.cache_from_source(name)
     made.append(pyc if os.path.exists(prefix + '/' + pyc) else None)
-json.dump({'broken': broken, 'made': made}, sys.stdout)
+if broken:
+    sys.exit(f'{broken} processes that compile Python ended early')
+json.dump({'made': made}, sys.stdout)
 `;
 
 /** Files per child: a fork costs about as much as compiling one. */
 const sliceFiles = 200;
 
-const resultSchema = z.object({ broken: z.int(), made: z.array(z.string().nullable()) });
+const resultSchema = z.object({ made: z.array(z.string().nullable()) });
 
 /**
  * Writes `__pycache__/*.pyc` for the sources that this python can compile; templates and other versions' code cannot, which
@@ -76,8 +85,7 @@ export async function writeBytecode(request: {
     env: { PYTHONHASHSEED: '0' },
     input: JSON.stringify({ prefix: prefixInside, files: sources, slice: sliceFiles }),
   });
-  const { broken, made } = resultSchema.parse(JSON.parse(stdout.toString('utf8')));
-  if (broken > 0) throw new Error(`${broken} processes that compile Python ended early`);
+  const { made } = resultSchema.parse(JSON.parse(stdout.toString('utf8')));
   const compiled = new Map<string, string>();
   for (const [index, source] of sources.entries()) {
     const pyc = made[index];

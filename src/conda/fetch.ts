@@ -7,6 +7,7 @@ import type { Report } from '../system/events.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { lstatIfThere, makeSharedDir } from '../system/files.ts';
 import { isAbandonedStream, readChunks, removeDayOldFiles, writeStream } from '../system/streamed-files.ts';
+import { describeSystemError } from '../system/system-error.ts';
 import { authorizeUrl, OPEN_ACCESS, type ChannelAccess } from './channel-access.ts';
 import { requestChannel, unexpectedAnswer } from './http.ts';
 import { RequestRefused } from './http-refusal.ts';
@@ -168,17 +169,14 @@ function describeFailure(wanted: WantedPackage, file: string, error: unknown): P
     };
   }
   const { code, path: at } = error as NodeJS.ErrnoException;
+  const known = describeSystemError(error)?.problems[0];
   const isSource = wanted.url.startsWith('file:') && at === fileURLToPath(wanted.url);
-  if (
-    code !== undefined &&
-    !isSource &&
-    ['ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EROFS', 'EEXIST', 'ENOTDIR'].includes(code)
-  ) {
+  if (code !== undefined && !isSource && (known !== undefined || code === 'EEXIST' || code === 'ENOTDIR')) {
     return {
       code: 'CACHE_NOT_WRITABLE',
-      message: `${wanted.url} cannot be stored: ${errorMessage(error)}`,
+      message: `${wanted.url} cannot be stored: ${known?.message ?? errorMessage(error)}`,
       at: file,
-      hint: `df -h ${path.dirname(file)}; ls -ld ${path.dirname(file)}`,
+      hint: known?.hint ?? `ls -ld ${path.dirname(file)}`,
     };
   }
   return {

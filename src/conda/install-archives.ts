@@ -1,8 +1,8 @@
 // From verified package archives to a prefix: unpack, plan, link, scripts, bytecode, records.
 import path from 'node:path';
-import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { chmod, digestFile, makeDir, mkdtemp, readdir, removeTree } from '../system/files.ts';
+import { describeFullDisk } from '../system/system-error.ts';
 import { settleTimes } from '../system/tree-writer.ts';
 import { writeBytecode } from './bytecode.ts';
 import { recordName, renderHistory, renderRecord, writeCondaMeta } from './conda-meta.ts';
@@ -26,18 +26,7 @@ export async function installArchives(
   try {
     return await install(request, archives);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
-    throw new AppError(
-      EXIT.buildFailed,
-      {
-        code: 'DISK_FULL',
-        at: request.prefixOnDisk,
-        message: code === 'ENOSPC' ? 'no space left on the staging file system' : 'the staging quota is used up',
-        hint: `df -h ${request.prefixOnDisk}; choose a larger staging_dir in install_config.yaml`,
-      },
-      { cause: error },
-    );
+    throw describeFullDisk(error, EXIT.buildFailed);
   }
 }
 

@@ -7,6 +7,7 @@ import type { Report } from '../system/events.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { digestText, makeSharedDir, pathExists, readText, removeTree, writeFileAtomic } from '../system/files.ts';
 import { isAbandonedStream, removeDayOldFiles, writeStream } from '../system/streamed-files.ts';
+import { describeSystemError } from '../system/system-error.ts';
 import type { Channel } from './channel.ts';
 import { authorizeUrl, type ChannelAccess } from './channel-access.ts';
 import { requestChannel, unexpectedAnswer } from './http.ts';
@@ -83,6 +84,8 @@ async function fetchSubdir(channel: Channel, subdir: string, request: RepodataRe
     if (file !== undefined || subdir !== 'noarch') return file;
   } catch (error) {
     if (error instanceof AppError) throw error;
+    const atFault = describeSystemError(error, EXIT.buildFailed);
+    if (atFault?.problems[0]?.at?.startsWith(path.resolve(request.cacheDir))) throw atFault;
     throw unreachable(channel, subdir, errorMessage(error), error);
   }
   // CEP 26: "noarch/repodata.json MUST be present to consider the parent location a channel". conda refuses it likewise.

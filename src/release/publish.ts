@@ -1,7 +1,7 @@
 // Publishing: a generation is written beside the live one, then one rename of one link shows it.
 import path from 'node:path';
 import type { Layout } from '../site/layout.ts';
-import { AppError, errorMessage } from '../system/app-error.ts';
+import { AppError, errorMessage, type Problem } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import {
   appendLine,
@@ -32,7 +32,7 @@ export interface JournalEntry {
  * Makes `face` what users see. Call it with the publish lock held.
  * @returns the number of the new generation
  * @throws AppError PUBLIC_PATH_TAKEN, RELEASE_INCOMPLETE (exit 7): nothing that users see has changed;
- *   JOURNAL_NOT_WRITTEN (exit 8): they see the new face
+ *   JOURNAL_NOT_WRITTEN, GENERATION_NOT_FLUSHED (exit 8): they see the new face
  */
 export async function publishFace(
   layout: Layout,
@@ -47,25 +47,44 @@ export async function publishFace(
   const plan = planGeneration(layout, { ...face, number, ...(restores === undefined ? {} : { restores }) });
   await writeGeneration(plan);
   await writePublicLinks(layout);
-  await replaceLink(layout.current, path.relative(path.dirname(layout.current), plan.dir)); // the commit point
-  await writeJournal(layout, JSON.stringify({ time: new Date().toISOString(), generation: number, ...entry }));
+  const unflushed = await commit(layout, plan);
+  const unwritten = await writeJournal(
+    layout,
+    JSON.stringify({ time: new Date().toISOString(), generation: number, ...entry }),
+  );
+  const problems = [unflushed, unwritten].filter((problem) => problem !== undefined);
+  if (problems.length > 0) throw new AppError(EXIT.followUpFailed, problems);
   return number;
 }
 
-async function writeJournal(layout: Layout, line: string): Promise<void> {
+/** @returns what is wrong although users see the new generation: the rename was made, and flushing it failed */
+async function commit(layout: Layout, plan: GenerationPlan): Promise<Problem | undefined> {
+  const target = path.relative(path.dirname(layout.current), plan.dir);
+  try {
+    await replaceLink(layout.current, target);
+    return undefined;
+  } catch (error) {
+    if ((await readLinkIfThere(layout.current)) !== target) throw error;
+    return {
+      code: 'GENERATION_NOT_FLUSHED',
+      message: `users see the new generation, but the disk did not confirm that it is written: ${errorMessage(error)}`,
+      at: layout.current,
+      hint: `mend the disk, then: sync -f ${path.dirname(layout.current)} && readlink ${layout.current}`,
+    };
+  }
+}
+
+async function writeJournal(layout: Layout, line: string): Promise<Problem | undefined> {
   try {
     await appendLine(layout.journal, line);
+    return undefined;
   } catch (error) {
-    throw new AppError(
-      EXIT.followUpFailed,
-      {
-        code: 'JOURNAL_NOT_WRITTEN',
-        message: `users see the new generation, but the journal could not be written: ${errorMessage(error)}`,
-        at: layout.journal,
-        hint: `mend that, then add this line to it: ${line}`,
-      },
-      { cause: error },
-    );
+    return {
+      code: 'JOURNAL_NOT_WRITTEN',
+      message: `users see the new generation, but the journal could not be written: ${errorMessage(error)}`,
+      at: layout.journal,
+      hint: `mend that, then add this line to it: ${line}`,
+    };
   }
 }
 

@@ -55,5 +55,6 @@ export async function writeNodeRuntime(layout: Layout): Promise<string> {
   await chmod(aside, 0o755);
   await syncPath(aside);
   await rename(aside, node);
+  await syncPath(path.dirname(node));
   return node;
 }

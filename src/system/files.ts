@@ -5,17 +5,21 @@ import * as fs from 'node:fs/promises';
 import path from 'node:path';
 import fse from 'fs-extra';
 import { AppError } from './app-error.ts';
+import { withRoom } from './disk-room.ts';
 import { EXIT } from './exit-codes.ts';
 
 export const readBytes = (file: string): Promise<Buffer> => fs.readFile(file);
 export const readText = (file: string): Promise<string> => fs.readFile(file, 'utf8');
-export const makeDir = (dir: string): Promise<void> => fse.ensureDir(dir);
+export const makeDir = (dir: string): Promise<void> => withRoom(dir, fse.ensureDir(dir));
 export const removeTree = (dir: string): Promise<void> => fse.remove(dir);
 /** @throws ENOTEMPTY when there is something in it */
 export const removeEmptyDir = (dir: string): Promise<void> => fs.rmdir(dir);
 export const pathExists = (file: string): Promise<boolean> => fse.pathExists(file);
-export const { chmod, link, lstat, mkdtemp, readdir, realpath, rename, rmdir, stat, statfs, symlink, lutimes, lchown } =
-  fs;
+export const mkdtemp = (prefix: string): Promise<string> => withRoom(prefix, fs.mkdtemp(prefix));
+export const symlink = (target: string, file: string): Promise<void> => withRoom(file, fs.symlink(target, file));
+export const link = (from: string, to: string): Promise<void> => withRoom(to, fs.link(from, to));
+export const rename = (from: string, to: string): Promise<void> => withRoom(to, fs.rename(from, to));
+export const { chmod, lstat, readdir, realpath, rmdir, stat, statfs, lutimes, lchown } = fs;
 
 /**
  * Makes a directory of this account's own, below a place such as /tmp where anybody may make one first.
@@ -24,7 +28,7 @@ export const { chmod, link, lstat, mkdtemp, readdir, realpath, rename, rmdir, st
 export async function makePrivateDir(dir: string): Promise<void> {
   await fse.ensureDir(path.dirname(dir));
   try {
-    await fs.mkdir(dir, { mode: 0o700 });
+    await withRoom(dir, fs.mkdir(dir, { mode: 0o700 }));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     const there = await fs.lstat(dir);
@@ -46,7 +50,7 @@ export async function makeSharedDir(dir: string): Promise<void> {
   if (await fse.pathExists(dir)) return;
   const parent = path.dirname(dir);
   await makeSharedDir(parent);
-  await fse.ensureDir(dir);
+  await makeDir(dir);
   await fs.chmod(dir, 0o755 | ((await fs.stat(parent)).mode & GROUP_WRITES));
 }
 
@@ -80,7 +84,7 @@ export async function readLinkIfThere(file: string): Promise<string | undefined>
 
 /** Writes a new file that nobody looks at yet; the mode holds whatever the umask. */
 export async function writeNewFile(file: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
-  await fs.writeFile(file, data, { flag: 'wx', mode });
+  await withRoom(file, fs.writeFile(file, data, { flag: 'wx', mode }));
   await fs.chmod(file, mode);
 }
 
@@ -93,7 +97,7 @@ export async function removeUnfinished(dir: string): Promise<void> {
 export async function syncPath(file: string): Promise<void> {
   const handle = await fs.open(file, 'r');
   try {
-    await handle.sync();
+    await withRoom(file, handle.sync());
   } catch (error) {
     // Some network file systems have no fsync for directories (EINVAL, ENOTSUP): their rename is synchronous.
     if (!['EINVAL', 'ENOTSUP', 'EOPNOTSUPP'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
@@ -113,7 +117,7 @@ export async function writeFileAtomic(file: string, data: string | Uint8Array, m
   try {
     await writeNewFile(aside, data, mode);
     await syncPath(aside);
-    await fs.rename(aside, file);
+    await rename(aside, file);
   } catch (error) {
     await fs.rm(aside, { force: true });
     throw error;
@@ -125,11 +129,11 @@ export async function writeFileAtomic(file: string, data: string | Uint8Array, m
 export async function appendLine(file: string, line: string): Promise<void> {
   await makeSharedDir(path.dirname(file));
   const isNew = !(await fse.pathExists(file));
-  const handle = await fs.open(file, 'a', 0o644);
+  const handle = await withRoom(file, fs.open(file, 'a', 0o644));
   try {
     if (isNew) await handle.chmod(0o644 | ((await fs.stat(path.dirname(file))).mode & 0o020));
-    await handle.write(`${line}\n`);
-    await handle.sync();
+    await withRoom(file, handle.write(`${line}\n`));
+    await withRoom(file, handle.sync());
   } finally {
     await handle.close();
   }
@@ -145,9 +149,9 @@ export async function replaceLink(link: string, target: string): Promise<void> {
   if (there && !there.isSymbolicLink()) throw new Error(`${link} is not a symbolic link`);
   const aside = path.join(path.dirname(link), `.${path.basename(link)}.tmp`);
   await fs.rm(aside, { force: true });
-  await fs.symlink(target, aside);
+  await symlink(target, aside);
   try {
-    await fs.rename(aside, link);
+    await rename(aside, link);
   } catch (error) {
     await fs.rm(aside, { force: true });
     throw error;
@@ -168,7 +172,7 @@ export function digestText(text: string | Uint8Array): string {
 
 /** Copies the bytes of a file to a new name. */
 export async function copyNewFile(from: string, to: string, mode = 0o644): Promise<void> {
-  await fs.copyFile(from, to, fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE);
+  await withRoom(to, fs.copyFile(from, to, fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE));
   await fs.chmod(to, mode);
 }
 

@@ -1,7 +1,9 @@
 // The one place that starts processes. Programs get argument arrays, never a shell string.
 import { execa } from 'execa';
 import { AppError, errorMessage } from './app-error.ts';
+import { probeRoom, type ShortRoom } from './disk-room.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
+import { planMortal } from './mortal-command.ts';
 
 export interface Command {
   /** A name to look up on PATH, or an absolute path. */
@@ -21,6 +23,8 @@ export interface Command {
   readonly failureExit?: ExitCode | undefined;
   /** What to tell the person when it fails. */
   readonly failureHint?: string | undefined;
+  /** Where it writes: named when it says that the disk is full. */
+  readonly writesTo?: string | undefined;
 }
 
 export interface CommandResult {
@@ -52,7 +56,8 @@ function describeCommand(command: Pick<Command, 'program' | 'args'>): string {
  * @throws AppError TOOL_MISSING, TOOL_FAILED (with the last 20 lines of stderr), TOOL_TIMEOUT or INTERRUPTED
  */
 export async function runCommand(command: Command): Promise<CommandResult> {
-  const child = execa(command.program, command.args, {
+  const { program, args } = await planMortal(command);
+  const child = execa(program, args, {
     ...(command.cwd === undefined ? {} : { cwd: command.cwd }),
     env: command.env ?? minimalEnvironment(),
     extendEnv: false,
@@ -72,7 +77,21 @@ export async function runCommand(command: Command): Promise<CommandResult> {
   if (result.exitCode !== undefined && (command.okExitCodes ?? [0]).includes(result.exitCode)) {
     return { exitCode: result.exitCode, stdout, stderr };
   }
-  throw describeFailure(command, result, stderr);
+  throw describeFailure(
+    command,
+    result,
+    stderr,
+    command.writesTo && FULL.test(stderr) ? probeRoom(command.writesTo) : undefined,
+  );
+}
+
+/** As glibc words ENOSPC and EDQUOT for every program, here with LC_ALL=C.UTF-8. */
+const FULL = /No space left on device|Disk quota exceeded/i;
+
+function describeLook(room: ShortRoom | undefined): string {
+  const where = room === undefined ? '' : ` ${room.mountPoint}`;
+  const look = room === undefined ? 'df -h; df -i' : room.noInodes ? `df -i${where}` : `df -h${where}`;
+  return `${look}; make room there, then run the command again`;
 }
 
 /** How a child ended that was not as it should. */
@@ -87,9 +106,10 @@ interface FailedEnd {
 
 /** TOOL_MISSING, TOOL_FAILED (with the last 20 lines of stderr), TOOL_TIMEOUT or INTERRUPTED. */
 export function describeFailure(
-  command: Pick<Command, 'program' | 'args' | 'timeoutMs' | 'failureExit' | 'failureHint'>,
+  command: Pick<Command, 'program' | 'args' | 'timeoutMs' | 'failureExit' | 'failureHint' | 'writesTo'>,
   end: FailedEnd,
   stderr: string,
+  room?: ShortRoom,
 ): AppError {
   if (end.isCanceled) {
     return new AppError(EXIT.interrupted, { code: 'INTERRUPTED', message: `${command.program} was interrupted` });
@@ -107,9 +127,21 @@ export function describeFailure(
       ? `was killed by ${end.signal}`
       : `failed with exit code ${end.exitCode ?? '?'}`;
   const tail = stderr.trimEnd().split('\n').slice(-20).join('\n');
-  return new AppError(command.failureExit ?? EXIT.buildFailed, {
+  const message = `${describeCommand(command)} ${how}${tail ? `\n${tail}` : ''}`;
+  const exit = command.failureExit ?? EXIT.buildFailed;
+  if (FULL.test(tail)) {
+    const what = room?.noInodes ? 'no inode is left for' : 'no space is left for';
+    const hint = describeLook(room);
+    return new AppError(exit, {
+      code: 'DISK_FULL',
+      message: `${what} what it writes: ${message}`,
+      at: command.writesTo,
+      hint,
+    });
+  }
+  return new AppError(exit, {
     code: end.timedOut ? 'TOOL_TIMEOUT' : 'TOOL_FAILED',
-    message: `${describeCommand(command)} ${how}${tail ? `\n${tail}` : ''}`,
+    message,
     hint: command.failureHint,
   });
 }

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import path from 'node:path';
+import { withRoom } from './disk-room.ts';
 
 export interface Written {
   readonly sha256: string;
@@ -28,12 +29,12 @@ export async function writeStream(
   const hash = createHash('sha256');
   let sizeBytes = 0;
   try {
-    const handle = await fs.open(aside, 'wx', 0o644);
+    const handle = await withRoom(aside, fs.open(aside, 'wx', 0o644));
     try {
       for await (const chunk of chunks) {
         hash.update(chunk);
         sizeBytes += chunk.length;
-        await handle.writeFile(chunk);
+        await withRoom(aside, handle.writeFile(chunk));
       }
     } finally {
       await handle.close();

@@ -2,6 +2,7 @@
 // Modes hold whatever the umask; times are whole seconds, as squashfs keeps them.
 import fs from 'node:fs';
 import path from 'node:path';
+import { noteRoom } from './disk-room.ts';
 
 /** Everything below one existing directory that the caller owns; makes directories (0755) as they are needed. */
 export class TreeWriter {
@@ -21,7 +22,8 @@ export class TreeWriter {
       fs.mkdirSync(dir, 0o755);
       fs.chmodSync(dir, 0o755);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !fs.lstatSync(dir).isDirectory()) throw error;
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !fs.lstatSync(dir).isDirectory())
+        throw noteRoom(error, dir);
     }
     this.#made.add(relative);
   }
@@ -44,13 +46,17 @@ export class TreeWriter {
 
   link(relative: string, target: string, mtimeSeconds: number): void {
     this.directory(path.posix.dirname(relative));
-    fs.symlinkSync(target, this.#at(relative));
+    making(this.#at(relative), (at) => {
+      fs.symlinkSync(target, at);
+    });
     fs.lutimesSync(this.#at(relative), mtimeSeconds, mtimeSeconds);
   }
 
   hardLink(relative: string, existing: string): void {
     this.directory(path.posix.dirname(relative));
-    fs.linkSync(this.#at(existing), this.#at(relative));
+    making(this.#at(relative), (at) => {
+      fs.linkSync(this.#at(existing), at);
+    });
   }
 
   /** Moves a file or link of the same file system in; fails where there is something: rename(2) would replace it. */
@@ -58,7 +64,9 @@ export class TreeWriter {
     this.directory(path.posix.dirname(relative));
     const to = this.#at(relative);
     if (fs.lstatSync(to, { throwIfNoEntry: false })) throw new Error(`${to} exists already`);
-    fs.renameSync(from, to);
+    making(to, () => {
+      fs.renameSync(from, to);
+    });
   }
 
   #at(relative: string): string {
@@ -66,20 +74,32 @@ export class TreeWriter {
   }
 }
 
+function making<T>(file: string, work: (file: string) => T): T {
+  try {
+    return work(file);
+  } catch (error) {
+    throw noteRoom(error, file);
+  }
+}
+
 /** A file that is being written. */
 export class NewFile {
+  readonly #file: string;
   readonly #descriptor: number;
   readonly #mode: number;
   readonly #mtimeSeconds: number;
 
   constructor(file: string, mode: number, mtimeSeconds: number) {
-    this.#descriptor = fs.openSync(file, 'wx', 0o600);
+    this.#file = file;
+    this.#descriptor = making(file, () => fs.openSync(file, 'wx', 0o600));
     this.#mode = mode;
     this.#mtimeSeconds = mtimeSeconds;
   }
 
   write(data: Uint8Array): void {
-    for (let done = 0; done < data.length;) done += fs.writeSync(this.#descriptor, data, done);
+    making(this.#file, () => {
+      for (let done = 0; done < data.length;) done += fs.writeSync(this.#descriptor, data, done);
+    });
   }
 
   close(): void {

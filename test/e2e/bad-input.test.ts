@@ -333,7 +333,7 @@ describe('the machine', () => {
   it.each([
     { what: 'admin', exit: 5, code: 'CACHE_NOT_WRITABLE' },
     { what: 'staging', exit: 5, code: 'DISK_FULL' },
-    { what: 'site', exit: 4, code: 'DISK_FULL' },
+    { what: 'site', exit: 5, code: 'DISK_FULL' },
   ])('says which disk is full: $what', async ({ what, exit, code }) => {
     const full = path.join(site.dir, 'full');
     await mkdir(full, { recursive: true });

@@ -1,9 +1,9 @@
 // A build that is interrupted or killed in any stage: users notice nothing, nothing stays, and the same command works again.
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { GREETING, LiveSite } from './live-site.ts';
 import type { Ran, TestSite } from './test-site.ts';
 
@@ -77,6 +77,22 @@ async function changeEnvironment(): Promise<void> {
   await site.writeSpec('a', [live.channel], ['hello=1.0'], `variables:\n  BUILD: '${++builds}'\n`);
 }
 
+/** What condense had started ends with it: the kernel sees to that, soon. */
+async function expectNothingAtWork(): Promise<void> {
+  const findCommands = async (): Promise<string[]> => {
+    const found: string[] = [];
+    for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+      const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''); // it has just ended
+      // The user of `startUser` is always at work, through the released launcher.
+      if (command.includes(`${site.dir}/staging`) || /\/bases\/.*\.tmp\//.test(command)) found.push(command);
+    }
+    return found;
+  };
+  await vi.waitFor(async () => {
+    expect(await findCommands()).toEqual([]);
+  }, 30_000);
+}
+
 const STAGES = ['base', 'solve', 'stage', 'activate', 'pack', 'release', 'gate'] as const;
 
 describe('a build that ends before its time', () => {
@@ -105,6 +121,7 @@ describe('a build that ends before its time', () => {
       stage !== 'base' || (await readdir(bases)).some((name) => name.endsWith('.tmp'));
     const killed = await interruptAt(started, 'SIGKILL', ready);
     expect(killed.signal).toBe('SIGKILL');
+    await expectNothingAtWork();
     expect(await live.runHello()).toBe(GREETING);
     expect(await site.liveRelease('a-1')).toBe(liveIn(before));
 

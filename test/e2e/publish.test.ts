@@ -1,4 +1,5 @@
-import { rm } from 'node:fs/promises';
+import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeHome, runAsOrdinaryUser } from '../../ci/ordinary-user.ts';
 import { writeHelloChannel } from './hello-channel.ts';
@@ -84,6 +85,24 @@ describe('publishing, as users see it', () => {
     expect(ran.exitCode).toBe(7);
     expect(ran.stderr).toContain('there is no older generation');
     expect(await site.condenseOk('list')).toBe(before);
+  });
+
+  it('lists the whole releases where one is damaged, and names that one', async () => {
+    const ids = (await readdir(path.join(site.prefix, 'apps/condense/releases/a-1'))).sort();
+    const live = await site.liveRelease('a-1');
+    const [damaged = '', ...whole] = [ids.find((id) => id !== live), ...ids.filter((id) => id === live)];
+    const manifest = path.join(site.prefix, 'apps/condense/releases/a-1', damaged, 'manifest.json');
+    const text = await readFile(manifest, 'utf8');
+    await chmod(manifest, 0o644);
+    await writeFile(manifest, text.slice(0, 100));
+
+    const { exitCode, stdout, stderr } = await site.condense('list', '--releases');
+
+    await writeFile(manifest, text);
+    expect(exitCode).toBe(7);
+    for (const id of whole) expect(stdout).toContain(id);
+    expect(stderr).toContain(`error  ${manifest}`);
+    expect(stderr).toContain('MANIFEST_INVALID');
   });
 
   it('publishes by id what was built before, and refuses what is no release', async () => {

@@ -34,23 +34,30 @@ async function makeSite(name: string): Promise<string> {
   return prefix;
 }
 
+/** The command line that publishes NEW, under strace with that fault in its n-th call of that name. */
+async function publishUnder(prefix: string, syscall: string, fault: string, n: number) {
+  const file = (name: string): string => JSON.stringify(path.join(root, name));
+  const code = `import { publishFace } from ${file('src/release/publish.ts')};
+    import { makeLayout } from ${file('test/unit/make-layout.ts')};
+    const face = { versions: new Map([['a-1', '${NEW}']]), aliases: new Map([['a', 'a-1']]) };
+    await publishFace(makeLayout(${JSON.stringify(prefix)}), face, ${JSON.stringify(entry)}).catch((error) => {
+      console.log(JSON.stringify({ ...error.problems?.[0], exit: error.exit }));
+    });`;
+  const trace = ['-f', '-qq', '-o', path.join(dir, 'trace'), '-e', `trace=${syscall}`];
+  return await execa(
+    'strace',
+    [...trace, '-e', `inject=${syscall}:${fault}:when=${n}`, process.execPath, '--input-type=module', '-e', code],
+    // strace counts the calls of each thread: there must be one.
+    { env: { UV_THREADPOOL_SIZE: '1' }, reject: false },
+  );
+}
+
 /**
  * Publishes in another process, which gets SIGKILL as it enters its n-th call of that name: the call is not made.
  * @returns whether it came so far
  */
 async function publishAndKill(prefix: string, syscall: string, n: number): Promise<boolean> {
-  const file = (name: string): string => JSON.stringify(path.join(root, name));
-  const code = `import { publishFace } from ${file('src/release/publish.ts')};
-    import { makeLayout } from ${file('test/unit/make-layout.ts')};
-    const face = { versions: new Map([['a-1', '${NEW}']]), aliases: new Map([['a', 'a-1']]) };
-    await publishFace(makeLayout(${JSON.stringify(prefix)}), face, ${JSON.stringify(entry)});`;
-  const trace = ['-f', '-qq', '-o', path.join(dir, 'trace'), '-e', `trace=${syscall}`];
-  const ran = await execa(
-    'strace',
-    [...trace, '-e', `inject=${syscall}:signal=KILL:when=${n}`, process.execPath, '--input-type=module', '-e', code],
-    // strace counts the calls of each thread: there must be one.
-    { env: { UV_THREADPOOL_SIZE: '1' }, reject: false },
-  );
+  const ran = await publishUnder(prefix, syscall, 'signal=KILL', n);
   if (ran.signal === 'SIGKILL') return true;
   expect(ran.exitCode, ran.stderr).toBe(0);
   return false;
@@ -130,4 +137,22 @@ it('shows nothing or the new face when the very first publish is killed', async 
   });
 
   expect(kills).toBeGreaterThan(15);
+});
+
+it.each(['fsync', 'rename'])('says whether users see the new face when the disk fails in %s', async (syscall) => {
+  const prefix = await makeSite('site');
+  const codes: unknown[] = [];
+  for (let n = 1; ; n++) {
+    await publishFace(makeLayout(prefix), faceOf(OLD), entry);
+    const { stdout } = await publishUnder(prefix, syscall, 'error=EIO', n);
+    const shown = await readLauncher(prefix);
+    if (stdout === '') {
+      expect(shown).toBe(NEW);
+      break;
+    }
+    const { code, exit } = JSON.parse(stdout) as { code?: string; exit?: number };
+    expect(exit === 8).toBe(shown === NEW);
+    if (code !== undefined) codes.push(code);
+  }
+  expect(codes).toEqual(syscall === 'fsync' ? ['GENERATION_NOT_FLUSHED', 'JOURNAL_NOT_WRITTEN'] : []);
 });

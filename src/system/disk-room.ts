@@ -1,0 +1,57 @@
+// What was short when a call failed for want of room: looked up at once, since cleaning up after the failure gives it back.
+import fs from 'node:fs';
+import path from 'node:path';
+
+export interface ShortRoom {
+  /** The file system had blocks left, but not one inode. */
+  readonly noInodes: boolean;
+  /** Where it is mounted: that is there when everything below has been cleaned away, so that `df` can be asked. */
+  readonly mountPoint: string;
+}
+
+const shortRooms = new WeakMap<Error, ShortRoom>();
+
+/** What `noteRoom` saw. */
+export function readShortRoom(error: Error): ShortRoom | undefined {
+  return shortRooms.get(error);
+}
+
+/**
+ * Completes an error of the system: write(2) and fsync(2) name no file, and ENOSPC does not say what there was none of.
+ * @returns the same error
+ */
+export function noteRoom(error: unknown, file: string): unknown {
+  if (!(error instanceof Error)) return error;
+  const failure = error as NodeJS.ErrnoException;
+  if (failure.syscall === undefined) return error;
+  failure.path ??= file;
+  if ((failure.code === 'ENOSPC' || failure.code === 'EDQUOT') && !shortRooms.has(error)) {
+    const room = probeRoom(path.dirname(path.resolve(file)));
+    if (room) shortRooms.set(error, room);
+  }
+  return error;
+}
+
+/** As `noteRoom`, of what is awaited. */
+export async function withRoom<T>(file: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw noteRoom(error, file);
+  }
+}
+
+/** Synchronous: anything else that runs could change it. */
+export function probeRoom(start: string): ShortRoom | undefined {
+  let dir = start;
+  while (!fs.existsSync(dir)) dir = path.dirname(dir);
+  try {
+    const { bavail, files, ffree } = fs.statfsSync(dir);
+    const { dev } = fs.statSync(dir);
+    while (dir !== '/' && fs.statSync(path.dirname(dir)).dev === dev) dir = path.dirname(dir);
+    // File systems that make inodes as they need them (btrfs) count none.
+    return { noInodes: files > 0 && ffree === 0 && bavail > 0, mountPoint: dir };
+  } catch {
+    return undefined; // the error that is being told of counts, not that its surroundings cannot be seen
+  }
+}
