@@ -1,5 +1,6 @@
 // What every stage of a build may use: the site, this copy of condense, and ways to tell and to end.
 import type { SiteConfig } from '../config/site-config.ts';
+import type { InstallerProgram } from '../site/installer-program.ts';
 import type { Layout } from '../site/layout.ts';
 import type { AccessPolicy } from '../site/permissions.ts';
 import type { Product } from '../site/product.ts';
@@ -11,6 +12,8 @@ export interface BuildContext {
   readonly layout: Layout;
   readonly product: Product;
   readonly runtime: ContainerRuntime;
+  /** Who installs, where it is not condense itself. */
+  readonly installer?: InstallerProgram | undefined;
   readonly access: AccessPolicy;
   readonly report: Report;
   readonly signal: AbortSignal;

@@ -59,6 +59,8 @@ export function planInputs(
     drop: digestText(JSON.stringify(describeDrop(plan.environment.drop))),
     condense: digestText(product.version),
     environment: digestText(JSON.stringify([plan.environment.gateImports, plan.spec.variables])),
+    // Two versions of a program may install otherwise; condense's own is the `condense` above.
+    ...(context.installer ? { installer: digestText(context.installer.version) } : {}),
     launcher: digestText(JSON.stringify([launcher, product.plannerCode])),
     lock: digestText(renderLock(lock)),
     module: digestText(

@@ -2,6 +2,7 @@
 import os from 'node:os';
 import path from 'node:path';
 import { nativeInstaller } from '../conda/native-installer.ts';
+import { otherInstaller } from '../conda/other-installer.ts';
 import type { EnvironmentLock } from '../conda/lock.ts';
 import type { RunInside } from '../conda/installer.ts';
 import { readChannelAccess, type ChannelAccess } from '../conda/channel-access.ts';
@@ -158,6 +159,7 @@ async function build(context: BuildContext, plan: BuildPlan, prepared: Prepared,
   const staging = layout.staging(plan.fullName);
   const binds: string[] = [];
   for (const dir of [...config.binds.run, ...config.binds.build]) if (await pathExists(dir)) binds.push(dir);
+  binds.push(...(context.installer?.binds ?? []));
   const container: BuildContainer = {
     runtime: context.runtime.program,
     base: prepared.base.file,
@@ -173,7 +175,7 @@ async function build(context: BuildContext, plan: BuildPlan, prepared: Prepared,
   const lookInside = runIn({ ...container, readOnly: true });
   try {
     const staged = await timed('stage', () =>
-      writeStagedPrefix(nativeInstaller, staging, {
+      writeStagedPrefix(context.installer ? otherInstaller(context.installer) : nativeInstaller, staging, {
         lock: prepared.lock,
         requestedSpecs: plan.spec.dependencies.map((line) => redactUrls(line.text)),
         pinnedSpecs: plan.environment.pinned.map((line) => redactUrls(line.text)),
@@ -242,7 +244,7 @@ async function build(context: BuildContext, plan: BuildPlan, prepared: Prepared,
           ...(await readGitCommit(path.dirname(config.file))),
           inputsDigest,
           inputs,
-          tools: await readToolVersions(context.runtime),
+          tools: await readToolVersions(context),
           base: { digest: prepared.base.digest, sha256: await digestFile(prepared.base.file) },
           image: {
             sha256: image.sha256,

@@ -1,4 +1,5 @@
 // Where a release comes from: the commit of the configuration and the versions of the tools.
+import type { InstallerProgram } from '../site/installer-program.ts';
 import type { ContainerRuntime } from '../site/runtime.ts';
 import { findProgram } from '../system/find-program.ts';
 import { runCommand } from '../system/run-command.ts';
@@ -14,10 +15,17 @@ export async function readGitCommit(dir: string): Promise<{ gitCommit?: string }
   return { gitCommit: head.stdout.toString('utf8').trim() + (status.stdout.length > 0 ? '-dirty' : '') };
 }
 
-export async function readToolVersions(runtime: ContainerRuntime): Promise<Record<string, string>> {
+export async function readToolVersions({
+  runtime,
+  installer,
+}: {
+  readonly runtime: ContainerRuntime;
+  readonly installer?: InstallerProgram | undefined;
+}): Promise<Record<string, string>> {
   // mksquashfs -version ends with 1 in some versions, and with 0 in others.
   const squashfs = await runCommand({ program: 'mksquashfs', args: ['-version'], okExitCodes: [0, 1] });
   return {
+    ...(installer ? { installer: installer.version } : {}),
     mksquashfs: squashfs.stdout.toString('utf8').split('\n')[0] ?? '',
     node: process.versions.node,
     runtime: runtime.version,

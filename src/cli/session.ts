@@ -3,6 +3,7 @@ import path from 'node:path';
 import { readSiteConfig } from '../config/read-config.ts';
 import type { SiteConfig } from '../config/site-config.ts';
 import { checkDirectories } from '../site/directories.ts';
+import { readInstallerProgram } from '../site/installer-program.ts';
 import { Layout } from '../site/layout.ts';
 import { checkBuilder, checkOwner, readAccessPolicy } from '../site/permissions.ts';
 import { readProduct } from '../site/product.ts';
@@ -49,6 +50,7 @@ export async function openBuild(session: Session): Promise<BuildContext> {
     layout,
     product: await readProduct(layout),
     runtime: await readRuntime(config),
+    installer: await readInstallerProgram(config),
     access: await readAccessPolicy(config.groups.users, config.file),
     report: output.report,
     signal,

@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { z } from 'zod';
 import { chmod, makeDir, removeTree, writeNewFile } from '../system/files.ts';
+import type { LockedPackage } from './lock.ts';
 import { parseMatchSpec } from './match-spec.ts';
 import type { LinkItem, UnpackedPackage } from './link-plan.ts';
 
@@ -21,7 +22,7 @@ export interface RecordRequest {
 }
 
 /** `numpy-2.1.0-py313h1234567_0.json` */
-export function recordName(one: UnpackedPackage): string {
+export function recordName(one: Pick<UnpackedPackage, 'locked'>): string {
   const { name, version, build } = one.locked;
   return `${name}-${version}-${build}.json`;
 }
@@ -41,6 +42,19 @@ export function renderRecord(request: RecordRequest): string {
     // Bytecode that came with the package is listed already.
     if (pyc !== undefined && !listed.has(pyc)) paths.push({ _path: pyc, path_type: 'pyc_file' });
   }
+  return renderPackageRecord({ ...request, locked, index: metadata.index, paths });
+}
+
+/** A record with these paths, whoever linked them. */
+export function renderPackageRecord(request: {
+  readonly locked: LockedPackage;
+  /** info/index.json */
+  readonly index: Readonly<Record<string, unknown>>;
+  readonly paths: readonly RecordedPath[];
+  readonly requestedSpecs: readonly string[];
+  readonly prefixInside: string;
+}): string {
+  const { locked, paths } = request;
   const fn = path.posix.basename(new URL(locked.url).pathname);
   const stem = `${locked.name}-${locked.version}-${locked.build}`;
   const cached = `${request.prefixInside}/pkgs/${stem}`;
@@ -49,7 +63,7 @@ export function renderRecord(request: RecordRequest): string {
     return typeof spec !== 'string' && spec.name === locked.name;
   });
   // Old conda-build wrote null for what it did not know; conda does not read it back in each field.
-  const index = Object.fromEntries(Object.entries(metadata.index).filter(([, value]) => value !== null));
+  const index = Object.fromEntries(Object.entries(request.index).filter(([, value]) => value !== null));
   return sortedJson({
     ...index,
     build_number: locked.buildNumber,
@@ -126,7 +140,7 @@ export function dropFromRecord(text: string, dropped: ReadonlySet<string>): stri
 
 /** conda-meta/history: one block, dated by the packages so that equal environments have equal files. */
 export function renderHistory(request: {
-  readonly packages: readonly UnpackedPackage[];
+  readonly packages: readonly Pick<UnpackedPackage, 'locked'>[];
   readonly requestedSpecs: readonly string[];
   readonly epochSeconds: number;
 }): string {

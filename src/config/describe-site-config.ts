@@ -30,6 +30,7 @@ export function describeSiteConfig(config: SiteConfig, source: YamlSource): read
     [['groups', 'users'], config.groups.users],
     [['groups', 'owners'], config.groups.owners],
     [['runtime', 'program'], config.runtimeProgram],
+    [['installer', 'program'], config.installerProgram],
     [['binds', 'run'], config.binds.run],
     [['binds', 'build'], config.binds.build],
     [['sessions', 'policy'], config.sessions.policy],

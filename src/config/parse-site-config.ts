@@ -70,7 +70,7 @@ function normalise(written: WrittenConfig, source: YamlSource, defaultStaging: s
   const linesAt = (pins: readonly string[], at: KeyPath): SpecLine[] =>
     pins.map((text, index) => ({ text: text.trim(), at: source.at([...at, index]) }));
   const sitePins = linesAt(written.pinned, ['pinned']);
-  const { squashfs, runtime } = written;
+  const { squashfs, runtime, installer } = written;
   const environments = Object.entries(written.environments).map(([name, options]): [string, EnvironmentOptions] => [
     name,
     {
@@ -106,6 +106,7 @@ function normalise(written: WrittenConfig, source: YamlSource, defaultStaging: s
     groups: written.groups,
     // A bare name is looked up on PATH; anything with a slash is a path.
     runtimeProgram: runtime.program?.includes('/') ? absolute(runtime.program) : runtime.program,
+    installerProgram: installer.program?.includes('/') ? absolute(installer.program) : installer.program,
     binds: written.binds,
     sessions: {
       policy: written.sessions.policy,

@@ -20,6 +20,8 @@ export interface SiteConfig {
   readonly groups: { readonly users?: string | undefined; readonly owners?: string | undefined };
   /** The container runtime; looked up on PATH (apptainer, then singularity) when not given. */
   readonly runtimeProgram?: string | undefined;
+  /** micromamba, mamba or conda, where the site wants one of them to install; else condense does. */
+  readonly installerProgram?: string | undefined;
   readonly binds: BindPolicy;
   readonly sessions: SessionPolicy;
   readonly squashfs: SquashfsProfile;

@@ -309,6 +309,17 @@ export const writtenConfig = z
       })
       .prefault({})
       .describe('The container runtime.'),
+    installer: z
+      .strictObject({
+        program: text(pathRule)
+          .optional()
+          .describe(
+            'micromamba, mamba or conda, which then installs what is locked: a name on PATH or a path. Default: condense itself, which needs no such program.',
+          )
+          .meta({ examples: ['/opt/micromamba/bin/micromamba'] }),
+      })
+      .prefault({})
+      .describe('Who installs packages into a prefix.'),
     binds,
     sessions,
     squashfs,

@@ -3,7 +3,7 @@
 import path from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import type { ChannelAccess } from '../conda/channel-access.ts';
-import { fetchPackages } from '../conda/fetch.ts';
+import { fetchVerified } from '../conda/fetch-verified.ts';
 import { readPackageIndex } from '../conda/read-package-index.ts';
 import { withLock } from '../release/site-lock.ts';
 import { MirrorLayout } from '../site/layout.ts';
@@ -139,18 +139,12 @@ async function addPackages(
   { access, packageCacheDir: cacheDir, report, signal }: MirrorRequest,
 ): Promise<void> {
   const packages = missing.map(({ locked }) => locked);
-  const fetched = { packages, access, cacheDir, report, signal };
-  const archives = await fetchPackages(fetched);
+  const archives = await fetchVerified({ packages, access, cacheDir, report, signal });
   let done = 0;
   for (const { locked, path: at } of missing) {
     signal.throwIfAborted();
     const archive = archives.get(locked.sha256);
     if (archive === undefined) throw new Error(`${locked.url} was not fetched`);
-    if ((await digestFile(archive)) !== locked.sha256) {
-      report({ type: 'warning', text: `${archive} is damaged: it is removed and fetched again` });
-      await removeTree(archive);
-      await fetchPackages({ ...fetched, packages: [locked] });
-    }
     await publishFile(archive, layout.file(at));
     done += 1;
     report({ type: 'progress', stage: 'mirror', done, total: missing.length, unit: 'packages' });

@@ -5,6 +5,7 @@ import { lstatIfThere, readText, stat } from '../system/files.ts';
 import { findProgram } from '../system/find-program.ts';
 import { probeDirectories } from './directories.ts';
 import type { Finding } from './finding.ts';
+import { readInstallerProgram } from './installer-program.ts';
 import { isMember, readAccessPolicy } from './permissions.ts';
 import { probePrograms } from './programs.ts';
 import { readRuntime } from './runtime.ts';
@@ -12,6 +13,7 @@ import { readRuntime } from './runtime.ts';
 export async function probeSite(config: SiteConfig): Promise<Finding[]> {
   const findings = [
     await probeRuntime(config),
+    await probeInstaller(config),
     ...(await probePrograms()),
     await probeModules(),
     await probeUserNamespaces(),
@@ -32,6 +34,18 @@ async function probeRuntime(config: SiteConfig): Promise<Finding> {
     if (!(error instanceof AppError)) throw error;
     const [problem] = error.problems;
     return { name: 'container runtime', status: 'failure', found: error.message, fix: problem?.hint };
+  }
+}
+
+/** Nothing where condense installs by itself. */
+async function probeInstaller(config: SiteConfig): Promise<Finding | undefined> {
+  try {
+    const installer = await readInstallerProgram(config);
+    return installer && { name: 'installer', status: 'ok', found: `${installer.version} (${installer.program})` };
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    const [problem] = error.problems;
+    return { name: 'installer', status: 'failure', found: error.message, fix: problem?.hint };
   }
 }
 

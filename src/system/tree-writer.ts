@@ -134,3 +134,23 @@ export function settleTimes(
   };
   visit('');
 }
+
+/**
+ * For a tree that somebody else wrote: every directory, and all that is dated at or after `sinceMs` or after `otherSeconds`,
+ * gets `otherSeconds`. What was unpacked with the times of its package keeps them. Links are not followed.
+ */
+export function settleNewTimes(root: string, sinceMs: number, otherSeconds: number): void {
+  const visit = (relative: string): void => {
+    for (const entry of fs.readdirSync(`${root}/${relative}`, { withFileTypes: true })) {
+      const below = relative === '' ? entry.name : `${relative}/${entry.name}`;
+      if (entry.isDirectory()) visit(below);
+      else {
+        const at = `${root}/${below}`;
+        const { mtimeMs } = fs.lstatSync(at);
+        if (mtimeMs >= sinceMs || mtimeMs > otherSeconds * 1000) fs.lutimesSync(at, otherSeconds, otherSeconds);
+      }
+    }
+    fs.lutimesSync(`${root}/${relative}`, otherSeconds, otherSeconds);
+  };
+  visit('');
+}

@@ -12,7 +12,12 @@ const definition = `Bootstrap: scratch
 `;
 
 /** Builds the base (a moment's work) below `dir`; `prefixOnDisk` is seen at `prefixInside`. */
-export async function startableContainer(dir: string, prefixOnDisk: string, prefixInside: string): Promise<RunInside> {
+export async function startableContainer(
+  dir: string,
+  prefixOnDisk: string,
+  prefixInside: string,
+  binds: readonly string[] = [],
+): Promise<RunInside> {
   const base = path.join(dir, 'base.sif');
   await mkdir(dir, { recursive: true });
   await writeFile(`${base}.def`, definition);
@@ -26,7 +31,7 @@ export async function startableContainer(dir: string, prefixOnDisk: string, pref
         '--cleanenv',
         '--contain',
         '--bind',
-        `/etc,/usr,/var,/run,${prefixOnDisk}:${prefixInside}`,
+        ['/etc,/usr,/var,/run', ...binds, `${prefixOnDisk}:${prefixInside}`].join(','),
         '--pwd',
         '/',
         base,
