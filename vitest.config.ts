@@ -1,4 +1,4 @@
-// Three projects: unit (nothing outside the process), integration (real tools, a temp directory),
+// Four projects: unit (nothing outside the process), integration (real tools, a temp directory), fuzz (a minute of it),
 // e2e (the built command line, the container runtime, the test channel).
 import { defineConfig } from 'vitest/config';
 import { NoSkips } from './ci/no-skips.ts';
@@ -18,6 +18,10 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 600_000,
         },
+      },
+      {
+        extends: true,
+        test: { name: 'fuzz', include: ['test/fuzz/**/*.test.ts'], testTimeout: 120_000 },
       },
       {
         extends: true,

@@ -103,11 +103,16 @@ export function parseMatchSpec(written: string): MatchSpec | string {
   const { subdir: ofChannel, channel, ...others } = { ...position, ...splitSubdir(keywords['channel']), ...keywords };
   const subdir = keywords['subdir'] ?? splitSubdir(keywords['channel']).subdir ?? ofChannel;
   const bare = splitSubdir(channel).channel;
+  const positional = parseVersionAndBuild(rest.slice(name.length).trim());
+  for (const [key, value] of Object.entries(positional)) {
+    const rule = KEYS[key];
+    if (rule && !rule[0].test(value)) return `${JSON.stringify(value)} is not ${rule[1]}`;
+  }
   return {
     name: name.toLowerCase(),
     ...(bare === undefined || bare === '*' ? {} : { channel: bare }),
     ...(subdir === undefined ? {} : { subdir }),
-    ...parseVersionAndBuild(rest.slice(name.length).trim()),
+    ...positional,
     ...others,
   };
 }

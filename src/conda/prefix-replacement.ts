@@ -74,7 +74,7 @@ function shortenShebang(data: Buffer): Buffer {
   if (data[0] !== 0x23 || data[1] !== 0x21) return data;
   const newline = data.indexOf(0x0a);
   const end = newline === -1 ? data.length : newline;
-  const [, interpreter, options] = /^#! *(\/(?:\\ |[^ \n\r\t])*)(.*)$/.exec(data.toString('latin1', 0, end)) ?? [];
+  const [, interpreter, options] = /^#! *(\/(?:\\ |[^ \n\r\t])*)(.*)/s.exec(data.toString('latin1', 0, end)) ?? [];
   if (interpreter === undefined || options === undefined) return data;
   const slash = interpreter.lastIndexOf('/');
   if (end <= maxShebangBytes && !interpreter.slice(0, slash).includes('\\ ')) return data;

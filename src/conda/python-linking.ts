@@ -46,14 +46,17 @@ export interface EntryPoint {
   readonly func: string;
 }
 
+/** Far longer than any; of much longer texts the pattern below would take hours. */
+const maxEntryPointLength = 1000;
+
 /** `name = package.module:object.function`; a setuptools extra in brackets is dropped. */
 export function parseEntryPoint(url: string, text: string): EntryPoint {
   const [, command, module, func] =
     /^\s*([^=/\s][^=/]*?)\s*=\s*([\p{L}_][\p{L}\p{N}_.]*)\s*:\s*([\p{L}_][\p{L}\p{N}_.]*)\s*(?:\[[^\]]*\])?\s*$/u.exec(
-      text,
+      text.length > maxEntryPointLength ? '' : text,
     ) ?? [];
   if (command === undefined || module === undefined || func === undefined || 'refused' in parseMemberName(command))
-    throw packageInvalid(url, `info/link.json has the entry point ${JSON.stringify(text)}`);
+    throw packageInvalid(url, `info/link.json has the entry point ${JSON.stringify(text.slice(0, 200))}`);
   return { command, module, func };
 }
 

@@ -54,6 +54,9 @@ const placeholders: PackageEntry[] = [
   ...[60, 80, 100, 120].map((length) =>
     text(`bin/long${length}`, `#!${placeholder}/${'a'.repeat(length)}/sh -x\n#!${placeholder}/sh\n`),
   ),
+  text('bin/long-crlf', `#!${placeholder}/${'a'.repeat(120)}/sh -x\r\n`),
+  text('bin/long-tab', `#!${placeholder}/${'a'.repeat(120)}/sh\t-x\n`),
+  text('bin/long-escape', `#!${placeholder}/${'a\\ '.repeat(50)}/sh\\ x y\n`),
   text('bin/long-without', `#!/${'a'.repeat(200)}/sh\n`),
   text('etc/none', 'nothing'),
   text('etc/empty', ''),

@@ -47,6 +47,8 @@ test.each([
   'numpy@mkl',
   '::numpy',
   'numpy[version=1',
+  'numpy=1.8=py_0 py_1',
+  'numpy >="2"',
   'numpy[license=MIT]',
   'numpy[optional]',
   'numpy[extras=[a]]',

@@ -66,6 +66,10 @@ describe('in text', () => {
     expect(text(`#!/${'long/'.repeat(100)}sh -e\n`)).toBe('#!/usr/bin/env sh -e\n');
   });
 
+  it('shortens a shebang that ends in CR LF, and keeps the CR', () => {
+    expect(text(`#!/${'long/'.repeat(100)}sh -e\r\nx`)).toBe('#!/usr/bin/env sh -e\r\nx');
+  });
+
   it('does not grow a file without measure', () => {
     expect(() => replacePrefix(Buffer.alloc(1 << 20, '/'), 'text', '/', 'q'.repeat(1000))).toThrow(PrefixTooLongError);
   });

@@ -1,0 +1,215 @@
+// The parsers of what people and channels write: one target each.
+import assert from 'node:assert/strict';
+import { parseEnvironmentSpec } from '../../src/config/parse-environment-spec.ts';
+import { parseSiteConfigSource } from '../../src/config/parse-site-config.ts';
+import { parseChannels } from '../../src/conda/channel.ts';
+import { parseLock, renderLock } from '../../src/conda/lock.ts';
+import { parseMatchSpec, parseSpecs, renderMatchSpec } from '../../src/conda/match-spec.ts';
+import { parseNetrc } from '../../src/conda/netrc.ts';
+import { parsePackageFile } from '../../src/conda/package-file.ts';
+import { indexRepodata } from '../../src/conda/repodata-index.ts';
+import { selectRecords } from '../../src/conda/repodata-selection.ts';
+import { parseManifest } from '../../src/release/manifest.ts';
+import type { FuzzTarget } from './fuzz-target.ts';
+
+const yamlTokens = [
+  ': ',
+  '- ',
+  '&a ',
+  '*a',
+  '<<: *a',
+  '!!binary ',
+  '|\n',
+  '---\n',
+  '? ',
+  '{',
+  '}',
+  '"',
+  "'",
+  '#',
+  '\t',
+  '%YAML 9.9\n',
+];
+const digest = 'a'.repeat(64);
+const lockText = `lockVersion: 1
+platform: linux-64
+inputsDigest: ${digest}
+channels: [https://conda.example.org/main]
+virtualPackages: {__glibc: '2.36'}
+packages:
+  - name: python
+    version: '3.10'
+    build: 1e3_0
+    buildNumber: 0
+    channel: https://conda.example.org/main
+    subdir: linux-64
+    url: https://conda.example.org/main/linux-64/python-3.10-1e3_0.conda
+    sha256: ${digest}
+    sizeBytes: 31000000
+`;
+const repodata = JSON.stringify({
+  info: { subdir: 'linux-64', base_url: '../packages' },
+  packages: { 'b-1-0.tar.bz2': { name: 'b', version: '1', build: '0', build_number: 0, depends: ['a'] } },
+  'packages.conda': {
+    'a-1-0.conda': {
+      ...{ name: 'a', version: '1', build: '0', build_number: 0, depends: ['b >=1', 'python_abi 3.12.* *_cp312'] },
+      ...{ constrains: ['c <2'], sha256: digest, md5: 'b'.repeat(32), size: 5, timestamp: 1_700_000_000_000 },
+      ...{ noarch: 'python', track_features: 'x y' },
+    },
+  },
+  removed: [],
+  repodata_version: 1,
+});
+
+export const textTargets: readonly FuzzTarget[] = [
+  {
+    name: 'repodata.json',
+    seeds: [repodata],
+    tokens: ['"packages.conda":', '{', '}', '[', ']', ',', ':', '"a-1-0.conda":', '\\u0061', '-', '1e9'],
+    run: (input) => {
+      let index;
+      try {
+        index = indexRepodata(input);
+      } catch (error) {
+        // What it says it throws; its caller names the channel.
+        if (error instanceof SyntaxError) return;
+        throw error;
+      }
+      const from = { channel: 0, subdir: 'linux-64', index };
+      let selection;
+      try {
+        selection = selectRecords([from], ['a', 'b', ...index.places.keys()], new Map(), (version) =>
+          /^\d/.test(version),
+        );
+      } catch (error) {
+        if (error instanceof SyntaxError) return;
+        throw error;
+      }
+      for (const { file } of selection.records.values()) assert.ok(parsePackageFile(file));
+    },
+  },
+  {
+    name: 'MatchSpec',
+    seeds: [
+      ...[
+        'numpy',
+        'conda-forge::numpy >=2,<3',
+        'numpy=1.8=py_0',
+        'numpy 1.8.*|>=2 *mkl*',
+        'a/noarch::b[build="x",version=\'1\']',
+      ],
+      ...['numpy ~=2.0', 'numpy[md5=', 'num*', 'x:y:z', 'numpy ^1\\.(25|26).*$', 'a 1!0.5+cuda12 # why'],
+    ],
+    tokens: [
+      '[',
+      ']',
+      '=',
+      '==',
+      '>=',
+      '!=',
+      '~=',
+      '*',
+      '|',
+      ',',
+      '::',
+      '"',
+      "'",
+      '#',
+      ' ',
+      ';',
+      ' if ',
+      'version=',
+      '^',
+      '$',
+    ],
+    run: (input) => {
+      const text = input.toString();
+      const spec = parseMatchSpec(text);
+      if (typeof spec !== 'string') {
+        assert.match(spec.name, /^[a-z0-9_][a-z0-9_.-]*$/);
+        // What is rendered for the solver reads back as the same.
+        assert.deepEqual(parseMatchSpec(renderMatchSpec(spec)), spec);
+      }
+      parseSpecs([{ text, at: 'environment.yml:1:1' }]);
+    },
+  },
+  {
+    name: 'environment.yml',
+    seeds: [
+      'name: a\nchannels: [conda-forge, nodefaults]\ndependencies:\n  - python=3.12\n  - "numpy >=2"\n  - pip:\n    - x==1\nvariables: {A: b}\n',
+      'dependencies: [&a x, *a]\nprefix: /x\n',
+    ],
+    tokens: [...yamlTokens, 'dependencies:', '- pip:\n', 'variables:', 'channels:', 'name: ', 'prefix: '],
+    run: (input) => parseEnvironmentSpec(input.toString(), 'environment.yml'),
+  },
+  {
+    name: 'install_config.yaml',
+    seeds: [
+      'site_dir: /apps/site\nenvironments_dir: environments\nchannel_alias: https://conda.example.org\nimage:\n  compressor: zstd\n',
+      'site_dir: .\npinned: [numpy 2.*]\nenvironments:\n  a: {channels: [x]}\n',
+    ],
+    tokens: [...yamlTokens, 'site_dir:', 'environments:', '/..', '~', '$HOME', '1e400', '0o777'],
+    run: (input) => parseSiteConfigSource(input.toString(), '/site/install_config.yaml', { tmpDir: '/tmp', uid: 1 }),
+  },
+  {
+    name: 'lock',
+    seeds: [lockText],
+    tokens: [...yamlTokens, 'packages:', 'sha256: ', 'https://', '%2f', '..', digest],
+    run: (input) => {
+      const lock = parseLock(input.toString(), 'a.lock.yml');
+      assert.deepEqual(parseLock(renderLock(lock), 'a.lock.yml'), {
+        ...lock,
+        packages: lock.packages.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+      });
+    },
+  },
+  {
+    name: 'netrc',
+    seeds: [
+      'machine a.example login me password "s e c"\ndefault login x password y\n',
+      '# x\nmachine a\nmacdef init\nls\n\nlogin b',
+    ],
+    tokens: ['machine ', 'login ', 'password ', 'default ', 'macdef ', 'account ', '"', '\\', '\n\n', '#'],
+    run: (input) => parseNetrc(input.toString(), '.netrc'),
+  },
+  {
+    name: 'channel',
+    seeds: [
+      'conda-forge',
+      'conda-forge/label/dev',
+      'https://u:p@h.example:8/t/to-ken/c/noarch',
+      'file:///srv/c',
+      '/srv/a b',
+      'defaults',
+    ],
+    tokens: [
+      'http://',
+      'https://',
+      'file://',
+      '/t/',
+      '@',
+      ':',
+      '%',
+      '%00',
+      '?',
+      '#',
+      '..',
+      '[::1]',
+      'noarch',
+      '\\',
+      ' ',
+    ],
+    run: (input) => {
+      for (const { publicUrl } of parseChannels(input.toString().split('\n'), 'https://conda.example.org')) {
+        const url = new URL(publicUrl);
+        assert.deepEqual([url.username, url.password], ['', '']);
+      }
+    },
+  },
+  {
+    name: 'release manifest',
+    seeds: ['{"manifestVersion":1}', '{"a":[]}'],
+    tokens: ['{', '}', '"', '1'],
+    run: (input) => parseManifest(input.toString(), 'manifest.json'),
+  },
+];
