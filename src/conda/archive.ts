@@ -1,7 +1,7 @@
 // Unpacks a .conda or .tar.bz2 package into a directory of its own, hashing as it writes.
 // Formats: CEP 35. `.conda` is a zip of two zstd tars (info-*, pkg-*), `.tar.bz2` one tar; the member paths are the same.
 import { createHash, hash } from 'node:crypto';
-import { PassThrough, type Duplex, type Readable, type Writable } from 'node:stream';
+import { PassThrough, Transform, type Duplex, type Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import zlib from 'node:zlib';
 import tar from 'tar-stream';
@@ -37,8 +37,12 @@ const manifestName = 'info/paths.json';
 const wholeFileBytes = 4 << 20;
 /** No info file comes near; they are read whole. */
 const maxInfoFileBytes = 256 << 20;
-/** What an archive may unpack to where no manifest says how much: bzip2 of real files stays below 20. */
-const maxUnlistedRatio = 200;
+/** How many times its own size an archive may unpack to: that of real files stays below 20. */
+const maxRatio = 200;
+/** What a package may unpack to whatever its archive's size: files of zeros are small in an archive. */
+const freeListedBytes = 1 << 30;
+/** What may come between members: tar-stream holds long names and pax headers whole, and those of packages have some kilobytes. */
+const maxBetweenBytes = 8 << 20;
 const zstdOptions: zlib.ZstdOptions = { chunkSize: 512 << 10 };
 
 /**
@@ -91,17 +95,25 @@ async function unpackTarBz2(file: string, unpacker: Unpacker, signal?: AbortSign
   });
   try {
     await unpackTar(bzip2.stdout, new PassThrough(), unpacker, signal);
-  } finally {
+  } catch (error) {
     bzip2.stop();
-    // Where bzip2 failed by itself, a cut tar is only the effect: this tells the cause.
-    await bzip2.ended;
+    // What we refused made bzip2 fail; otherwise it failed by itself, and a cut tar is only the effect.
+    if (error instanceof AppError) await bzip2.ended.catch(() => undefined);
+    else await bzip2.ended;
+    throw error;
   }
+  bzip2.stop();
+  await bzip2.ended;
 }
 
 async function unpackTar(source: Readable, through: Duplex, unpacker: Unpacker, signal?: AbortSignal): Promise<void> {
   const extract = tar.extract();
   // tar-stream's own stream library keeps Node's contract; its types do not say so.
-  const feeding = pipeline(source, through, extract as unknown as Writable, signal ? { signal } : {});
+  const meter = new TarMeter();
+  extract.on('entry', (header) => {
+    meter.expect(header);
+  });
+  const feeding = pipeline(source, through, meter, extract as unknown as Writable, signal ? { signal } : {});
   // Its failure also ends the loop below; without this it would be an unhandled rejection first.
   feeding.catch(() => undefined);
   try {
@@ -113,6 +125,23 @@ async function unpackTar(source: Readable, through: Duplex, unpacker: Unpacker, 
     extract.destroy();
   }
   await feeding;
+}
+
+/** Stops a tar of which little is members: headers, or what follows the last member, without end. */
+class TarMeter extends Transform {
+  #taken = 0;
+  #memberEnd = 0;
+
+  expect(header: tar.Header): void {
+    this.#memberEnd = this.#taken + (header.size ?? 0);
+  }
+
+  override _transform(chunk: Buffer, _: BufferEncoding, done: (error: Error | null, chunk?: Buffer) => void): void {
+    this.#taken += chunk.length;
+    const isEndless = this.#taken > this.#memberEnd + maxBetweenBytes;
+    if (isEndless) done(new Error(`has more than ${maxBetweenBytes} bytes between or after its members`));
+    else done(null, chunk);
+  }
 }
 
 function isDiskError(error: unknown): boolean {
@@ -128,11 +157,13 @@ class Unpacker {
   readonly #table: MemberTable;
   #sizes: ReadonlyMap<string, number | undefined> | undefined;
   #unlistedBytesLeft: number;
+  #listedBytesLeft: number;
 
   constructor(unpacking: Unpacking, archiveBytes: number) {
     this.#unpacking = unpacking;
     this.#table = new MemberTable(unpacking.url);
-    this.#unlistedBytesLeft = maxUnlistedRatio * archiveBytes + (64 << 20);
+    this.#unlistedBytesLeft = maxRatio * archiveBytes + (64 << 20);
+    this.#listedBytesLeft = maxRatio * archiveBytes + freeListedBytes;
   }
 
   async take(header: tar.Header, content: Readable): Promise<void> {
@@ -159,18 +190,19 @@ class Unpacker {
   #isWanted(member: Member): boolean {
     if (member.kind !== 'file') return true;
     const { path, sizeBytes } = member;
-    if (path.startsWith('info/')) {
-      if (sizeBytes > maxInfoFileBytes) throw packageHostile(this.#unpacking.url, path, `has ${sizeBytes} bytes`);
-    } else if (this.#sizes) {
-      if (!this.#sizes.has(path)) return false;
-      const listed = this.#sizes.get(path);
-      if (listed === undefined || listed === sizeBytes) return true;
-      throw packageHostile(this.#unpacking.url, path, `has ${sizeBytes} bytes, not ${listed} as info/paths.json says`);
-    }
-    this.#unlistedBytesLeft -= sizeBytes;
-    if (this.#unlistedBytesLeft < 0)
-      throw packageHostile(this.#unpacking.url, path, 'makes the package far larger than its archive');
-    return true;
+    const { url } = this.#unpacking;
+    const isInfo = path.startsWith('info/');
+    if (isInfo && sizeBytes > maxInfoFileBytes) throw packageHostile(url, path, `has ${sizeBytes} bytes`);
+    const listed = this.#sizes?.get(path);
+    if (!isInfo && listed !== undefined) {
+      if (listed !== sizeBytes)
+        throw packageHostile(url, path, `has ${sizeBytes} bytes, not ${listed} as info/paths.json says`);
+      this.#listedBytesLeft -= sizeBytes;
+    } else this.#unlistedBytesLeft -= sizeBytes;
+    // What is not written is read all the same.
+    if (this.#unlistedBytesLeft < 0 || this.#listedBytesLeft < 0)
+      throw packageHostile(url, path, 'makes the package far larger than its archive');
+    return isInfo || this.#sizes?.has(path) !== false;
   }
 
   async #writeFile(member: FileMember, content: Readable): Promise<void> {

@@ -97,6 +97,7 @@ export function planLinks(request: LinkPlanRequest): LinkPlan {
   for (const item of [...items.values()]) {
     const path = realPath(item.path, item.owner.locked.url, lookup);
     if (path === item.path) continue;
+    assertNotReserved(path, item.owner.locked.url);
     items.delete(item.path);
     moved.set(item.path, path);
     put({ ...item, path });
@@ -106,7 +107,11 @@ export function planLinks(request: LinkPlanRequest): LinkPlan {
     // Python reads a source through a link too. Where the link leads elsewhere, what is there is not the package's.
     if (item.isSource && !leadsToFile(item.path, items)) items.set(item.path, { ...item, isSource: false });
   }
-  const wanted = [...directories].map(([dir, owner]) => resolveDirectory(dir, owner.locked.url, lookup));
+  const wanted = [...directories].map(([dir, owner]) => {
+    const real = resolveDirectory(dir, owner.locked.url, lookup);
+    assertNotReserved(real, owner.locked.url);
+    return real;
+  });
   return {
     directories: [...new Set(wanted)].sort(),
     items: [...items.values()],
@@ -171,7 +176,8 @@ function entryPointItems(one: UnpackedPackage, { python, prefixInside, epochSeco
 function realPath(path: string, url: string, lookup: LinkLookup): string {
   const slash = path.lastIndexOf('/');
   if (slash === -1) return path;
-  return `${resolveDirectory(path.slice(0, slash), url, lookup)}${path.slice(slash)}`;
+  // A link to the prefix itself leads to no directory below it.
+  return posix.join(resolveDirectory(path.slice(0, slash), url, lookup), path.slice(slash + 1));
 }
 
 function assertPlainParents(path: string, url: string, lookup: LinkLookup): void {
