@@ -133,7 +133,7 @@ class TarMeter extends Transform {
   #memberEnd = 0;
 
   expect(header: tar.Header): void {
-    this.#memberEnd = this.#taken + (header.size ?? 0);
+    this.#memberEnd = this.#taken + header.size;
   }
 
   override _transform(chunk: Buffer, _: BufferEncoding, done: (error: Error | null, chunk?: Buffer) => void): void {

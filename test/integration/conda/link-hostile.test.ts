@@ -89,7 +89,7 @@ async function problem(): Promise<Problem | undefined> {
     () => undefined,
     (thrown: unknown) => thrown,
   );
-  if (error !== undefined && !(error instanceof AppError)) throw error;
+  if (error !== undefined && !(error instanceof AppError)) throw new Error('no AppError', { cause: error });
   const after = await readdir(path.dirname(fixture.prefixOnDisk));
   expect(after.filter((name) => !before.includes(name) && name !== 'prefix')).toEqual([]);
   return error?.problems[0];
