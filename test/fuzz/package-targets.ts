@@ -228,7 +228,14 @@ export const packageTargets: readonly FuzzTarget[] = [
   },
   {
     name: 'entry points',
-    seeds: ['a = b.c:d', `a${' '.repeat(1 << 20)}`, 'tool=x:App.run [extra]', '$(id) = a:b', ' é = é:é ', 'a\'b"c = x:y'],
+    seeds: [
+      'a = b.c:d',
+      `a${' '.repeat(1 << 20)}`,
+      'tool=x:App.run [extra]',
+      '$(id) = a:b',
+      ' é = é:é ',
+      'a\'b"c = x:y',
+    ],
     tokens: ['=', ':', '[', ']', '.', '/', '..', '$', '`', '"', "'", '\n', '\\', 'import os;'],
     run: (input) => {
       const text = input.toString();
