@@ -168,6 +168,9 @@ function refusePlace(place: string, kind: 'index' | 'extra-index' | 'find-links'
     return kind === 'find-links' ? undefined : 'an index must be an https:// or http:// URL';
   const url = URL.parse(place);
   if (!url || !/^https?:$/.test(url.protocol) || /\s/.test(place)) return 'it is not an https:// or http:// URL';
+  // pip trusts no other plain http (pip documentation, "--trusted-host"), and would leave the index out with a warning.
+  if (url.protocol === 'http:' && !/^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname))
+    return 'pip trusts http:// of this machine only; use https://';
   if (url.search !== '' || url.hash !== '') return 'its URL has a query or a fragment, which may be a secret';
   // What redactUrls takes for a token: it would be in the URL of each file, and so in the lock.
   const plain = `${url.origin}${url.pathname}/`;

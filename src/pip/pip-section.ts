@@ -77,8 +77,7 @@ async function readItems(items: readonly PipItem[], within: Within): Promise<voi
   for (const item of items) {
     if (item.kind === 'flag') reading.flags.push(item.text);
     else if (item.kind === 'requirement') {
-      if (item.requirement.source.kind === 'path') await readLocal(item.requirement.source.path, item.line, reading);
-      (constraint ? reading.constraints : reading.requirements).push(item);
+      (constraint ? reading.constraints : reading.requirements).push(await withLocal(item, reading));
     } else if (item.kind === 'include') {
       const file = path.resolve(here, item.file);
       await readInclude(file, item.line, { ...within, constraint: constraint || item.constraint });
@@ -105,9 +104,11 @@ async function readInclude(file: string, line: SpecLine, within: Within): Promis
   await readItems(items, { ...within, files: [...within.files, file] });
 }
 
-/** pip: relative to where it was started, whichever file names it. */
-async function readLocal(written: string, line: SpecLine, reading: Reading): Promise<void> {
-  const at = path.resolve(reading.root, written);
+/** With the absolute path. pip: relative to where it was started, whichever file names it. */
+async function withLocal(wanted: WantedRequirement, reading: Reading): Promise<WantedRequirement> {
+  const { requirement, line } = wanted;
+  if (requirement.source.kind !== 'path') return wanted;
+  const at = path.resolve(reading.root, requirement.source.path);
   try {
     const there = await stat(at);
     if (there.isFile()) {
@@ -122,6 +123,7 @@ async function readLocal(written: string, line: SpecLine, reading: Reading): Pro
   } catch (error) {
     reading.problems.push(describePipLine(line, describeMissing(error, at), `ls -l ${at}`));
   }
+  return { ...wanted, requirement: { ...requirement, source: { kind: 'path', path: at } } };
 }
 
 /** pip: relative to the file that names it where that is there, else to where pip was started. */

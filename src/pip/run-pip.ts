@@ -5,7 +5,7 @@ import type { RunInside } from '../conda/installer.ts';
 import type { PythonLayout } from '../conda/python-linking.ts';
 import { AppError, type Problem } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
-import { makeDir, removeTree, writeNewFile } from '../system/files.ts';
+import { lstatIfThere, makeDir, readText, removeTree, writeNewFile } from '../system/files.ts';
 import { redactUrls } from '../system/redact-urls.ts';
 
 /** Where pip works: a directory of this build, and where the container sees it. */
@@ -62,6 +62,8 @@ export async function runPip(
       ? {}
       : { REQUESTS_CA_BUNDLE: bundle, SSL_CERT_FILE: bundle, CURL_CA_BUNDLE: bundle, GIT_SSL_CAINFO: bundle }),
   };
+  const log = path.join(scratch.onDisk, 'pip.log');
+  await removeTree(log);
   const result = await scratch.runInside({
     program: `${prefixInside}/${python.interpreter}`,
     args: ['-I', '-B', '-c', START],
@@ -85,6 +87,8 @@ export async function runPip(
       env,
       args: [
         ...['--isolated', '--no-input', '--disable-pip-version-check', '--no-cache-dir', '--quiet', '--retries', '2'],
+        // Why an index gave nothing is in the log only, however loud pip is told to be.
+        ...['--log', `${inside}/pip.log`],
         ...args,
       ],
     }),
@@ -92,7 +96,17 @@ export async function runPip(
     okExitCodes: [0, 1, 2],
   });
   if (result.exitCode !== 0)
-    throw new AppError(EXIT.buildFailed, describePipFailure(doing, result.stderr, scratch.names));
+    throw new AppError(
+      EXIT.buildFailed,
+      describePipFailure(doing, [...(await readUnreachable(log)), result.stderr].join('\n'), scratch.names),
+    );
+}
+
+/** `Could not fetch URL https://...: 401 Client Error: ...`, each once. */
+async function readUnreachable(log: string): Promise<string[]> {
+  if (!(await lstatIfThere(log))) return [];
+  const lines = (await readText(log)).matchAll(/Could not fetch URL .*?(?= - skipping|\n|$)/g);
+  return [...new Set([...lines].map(([line]) => line))].slice(0, 5);
 }
 
 /** pip's own words, with the places of this machine. */

@@ -1,12 +1,11 @@
 // Real Python of the test channel, linked by our own linker and compiled in the container.
-import { lstat, readFile, stat } from 'node:fs/promises';
+import { lstat, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunInside } from '../../src/conda/installer.ts';
-import { dependencyName } from '../../src/conda/link-order.ts';
 import { ensureTestChannel } from '../channel/make-channel.ts';
-import type { PackageIndex } from '../channel/conda-package.ts';
 import { startableContainer } from '../integration/conda/link-container.ts';
+import { closure, readChannel } from './channel-closure.ts';
 import { LinkFixture, readTree } from '../integration/conda/link-fixture.ts';
 
 const wanted = ['python', 'packaging', 'jinja2', 'pytest'];
@@ -29,36 +28,6 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const fixture of fixtures) await fixture.remove();
 });
-
-interface ChannelPackage {
-  readonly file: string;
-  readonly index: PackageIndex;
-}
-
-async function readChannel(dir: string): Promise<Map<string, ChannelPackage>> {
-  const packages = new Map<string, ChannelPackage>();
-  for (const subdir of ['linux-64', 'noarch']) {
-    const repodata = JSON.parse(await readFile(path.join(dir, subdir, 'repodata.json'), 'utf8')) as Record<
-      'packages' | 'packages.conda',
-      Record<string, PackageIndex>
-    >;
-    for (const [fileName, index] of Object.entries({ ...repodata.packages, ...repodata['packages.conda'] }))
-      packages.set(index.name, { file: path.join(dir, subdir, fileName), index: { ...index, subdir } });
-  }
-  return packages;
-}
-
-function closure(packages: ReadonlyMap<string, ChannelPackage>, names: readonly string[]): ChannelPackage[] {
-  const found = new Set<ChannelPackage>();
-  const add = (name: string): void => {
-    const one = packages.get(name);
-    if (!one || found.has(one)) return;
-    found.add(one);
-    for (const spec of one.index.depends) add(dependencyName(spec) ?? '');
-  };
-  for (const name of names) add(name);
-  return [...found];
-}
 
 const first = (): { fixture: LinkFixture; run: RunInside } => {
   const [fixture] = fixtures;

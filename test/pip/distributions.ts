@@ -1,8 +1,11 @@
 // Wheels and sdists made in memory (PEP 427, PEP 491, PEP 517), to serve from an index of the tests' own.
 import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { ZipFile } from 'yazl';
+import { walkTree } from '../../src/system/files.ts';
 import { writeTar } from '../channel/tar-archive.ts';
 
 export interface Distribution {
@@ -59,6 +62,11 @@ export async function makeWheel(wanted: WheelToMake): Promise<Distribution> {
   return { project: name, fileName: `${name}-${version}-${tag}.whl`, bytes: await bytes };
 }
 
+/** The same with `xx/` in the names of its files made `../`: no honest tool writes such a wheel. */
+export function makeHostile(wheel: Distribution): Distribution {
+  return { ...wheel, bytes: Buffer.from(wheel.bytes.toString('latin1').replaceAll('xx/', '../'), 'latin1') };
+}
+
 /** @param files below the sdist's one directory */
 export async function makeSdist(
   name: string,
@@ -100,4 +108,22 @@ def build_sdist(directory, config_settings=None):
 `,
     [`${name}.py`]: `ORIGIN = ${JSON.stringify(`built ${name} ${version}`)}\n`,
   };
+}
+
+/** setuptools and wheel, as wheels: out of the files of an environment that has them. @param site its site-packages */
+export async function setuptoolsWheels(site: string): Promise<Distribution[]> {
+  const wheels: Distribution[] = [];
+  for (const name of ['setuptools', 'wheel']) {
+    const info = (await readdir(site)).find((each) => each.startsWith(`${name}-`)) ?? '';
+    const version = /-([\d.]*\d)/.exec(info)?.[1] ?? '';
+    const files: Record<string, Buffer> = {};
+    for (const top of name === 'wheel' ? ['wheel'] : ['setuptools', 'pkg_resources', '_distutils_hack']) {
+      for await (const entry of walkTree(path.join(site, top)))
+        if (entry.kind === 'file' && !entry.path.endsWith('.pyc'))
+          files[`${top}/${entry.path}`] = await readFile(path.join(site, top, entry.path));
+    }
+    const entryPoints = await readFile(path.join(site, info, 'entry_points.txt'), 'utf8');
+    wheels.push(await makeWheel({ name, version, files, entryPoints }));
+  }
+  return wheels;
 }

@@ -1,9 +1,11 @@
 // A package index on loopback: PEP 503 pages, or PEP 691 JSON where pip asks for it; with a password, if it has one.
 import { createHash } from 'node:crypto';
-import { createServer, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { certificate, privateKey } from '../integration/conda/self-signed.ts';
 import type { Distribution } from './distributions.ts';
 
 export class PipIndex {
@@ -15,19 +17,28 @@ export class PipIndex {
   /** `user:password` */
   login: string | undefined;
   readonly #files = new Map<string, Distribution>();
-  readonly #server = createServer((request, response) => {
-    const at = request.url ?? '';
-    this.requests.push(`${request.method ?? ''} ${at}`);
+  readonly #server: Server;
+
+  private constructor(tls: boolean) {
+    const listen = this.#listen.bind(this);
+    this.#server = tls ? createSecureServer({ cert: certificate, key: privateKey }, listen) : createServer(listen);
+  }
+
+  #listen(request: IncomingMessage, response: ServerResponse): void {
+    this.requests.push(`${request.method ?? ''} ${request.url ?? ''}`);
+    // As a proxy it is asked for whole URLs, and it is then whichever host they name.
+    const at = (request.url ?? '').replace(/^http:\/\/[^/]*/, '');
     const given = Buffer.from((request.headers.authorization ?? '').replace(/^Basic /, ''), 'base64').toString();
     if (this.login !== undefined && given !== this.login) {
       response.writeHead(401, { 'www-authenticate': 'Basic realm="index"' }).end();
       return;
     }
     void this.#answer(at, (request.headers.accept ?? '').includes('simple.v1+json'), response);
-  });
+  }
 
-  static async start(): Promise<PipIndex> {
-    const index = new PipIndex();
+  /** @param tls with a certificate that no authority knows */
+  static async start(tls = false): Promise<PipIndex> {
+    const index = new PipIndex(tls);
     await new Promise<void>((done) => index.#server.listen(0, '127.0.0.1', done));
     return index;
   }
@@ -72,7 +83,9 @@ export class PipIndex {
       return;
     }
     const project = /^\/simple\/([^/]+)\/$/.exec(at)?.[1] ?? '';
-    const files = [...this.#files.values()].filter((one) => one.project.replaceAll(/[-_.]+/g, '-') === project);
+    const files = [...this.#files.values()].filter(
+      (one) => one.project.replaceAll(/[-_.]+/g, '-').toLowerCase() === project,
+    );
     if (files.length === 0) {
       response.writeHead(404).end();
       return;

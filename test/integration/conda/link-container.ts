@@ -11,7 +11,7 @@ const definition = `Bootstrap: scratch
   for name in bin lib lib64 sbin; do ln -s "usr/$name" "$name"; done
 `;
 
-/** Builds the base (a moment's work) below `dir`; `prefixOnDisk` is seen at `prefixInside`. */
+/** Builds the base (a moment's work) below `dir`; `prefixOnDisk` is seen at `prefixInside`. @param binds more of them */
 export async function startableContainer(
   dir: string,
   prefixOnDisk: string,
@@ -22,7 +22,7 @@ export async function startableContainer(
   await mkdir(dir, { recursive: true });
   await writeFile(`${base}.def`, definition);
   await runCommand({ program: 'apptainer', args: ['--silent', 'build', base, `${base}.def`] });
-  return async ({ program, args, env = {}, input, timeoutMs }) =>
+  return async ({ program, args, env = {}, input, timeoutMs, okExitCodes }) =>
     await runCommand({
       program: 'apptainer',
       args: [
@@ -44,5 +44,6 @@ export async function startableContainer(
       env: minimalEnvironment(),
       input,
       timeoutMs,
+      okExitCodes,
     });
 }

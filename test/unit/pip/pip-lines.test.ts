@@ -83,6 +83,7 @@ describe('a line of a pip section', () => {
     ['--pre=yes', /takes no value/],
     ['--index-url /srv/index', /https:\/\/ or http:\/\/ URL/],
     ['--index-url ftp://x.example', /https:\/\/ or http:\/\/ URL/],
+    ['-f http://x.example/simple', /of this machine only/],
     ['--extra-index-url https://x.example/simple?token=1', /query/],
     ['--extra-index-url https://x.example/t/abc-def/simple', /token in its path/],
     ['--index-url https://${USER}:${PASSWORD}@x.example', /nothing expands/],
