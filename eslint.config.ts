@@ -27,7 +27,7 @@ const rules = Object.entries(rooms).flatMap(([room, allowed]) =>
     })),
 );
 /** A stage takes the previous stage's output; it imports no other stage. */
-const stages = ['base', 'stage', 'pip', 'drop', 'activate', 'order', 'pack', 'release', 'gate'];
+const stages = ['base', 'stage', 'pip', 'bytecode', 'drop', 'activate', 'order', 'pack', 'release', 'gate'];
 const stageRules = stages.map((stage) => ({
   target: `./src/build/${stage}.ts`,
   from: stages.filter((other) => other !== stage).map((other) => `./src/build/${other}.ts`),

@@ -21,6 +21,7 @@ import { planBase, readRootLinks, writeBase, type BasePlan } from './base.ts';
 import type { BuildContext } from './build-context.ts';
 import { planInputs, planLauncherFacts, planPackages, type ReleaseLauncherFacts } from './build-inputs.ts';
 import type { BuildPlan } from './build-plan.ts';
+import { completeBytecode } from './bytecode.ts';
 import { planContainerCommand, type BuildContainer } from './container.ts';
 import { removeDropped } from './drop.ts';
 import { passGate } from './gate.ts';
@@ -207,9 +208,11 @@ async function build(context: BuildContext, plan: BuildPlan, prepared: Prepared,
       { name: path.basename(layout.marker(plan.fullName)), text: `${plan.fullName}\n` },
       plan.spec.variables,
     );
+    const inside = { prefixOnDisk: staging.prefix, prefixInside: plan.condaPrefix, report };
+    const bytecode = await timed('bytecode', () => completeBytecode({ ...inside, runInside }));
     const dropped = await timed('drop', () =>
       removeDropped({
-        ...{ prefixOnDisk: staging.prefix, prefixInside: plan.condaPrefix, report },
+        ...inside,
         ...{ rules: plan.environment.drop, commands },
       }),
     );
@@ -219,7 +222,8 @@ async function build(context: BuildContext, plan: BuildPlan, prepared: Prepared,
     for (const text of activation.warnings) report({ type: 'warning', text });
     const first = await timed('order', () =>
       traceOrder({
-        ...{ prefixOnDisk: staging.prefix, prefixInside: plan.condaPrefix, runInside: lookInside, report },
+        ...inside,
+        runInside: lookInside,
         imports: config.squashfs.order === 'traced' ? plan.environment.gateImports : undefined,
       }),
     );
@@ -252,6 +256,7 @@ async function build(context: BuildContext, plan: BuildPlan, prepared: Prepared,
             inodes: image.inodes,
             duplicateFiles: image.duplicateFiles,
             orderedFiles: first.length,
+            bytecode,
           },
           activation,
           commands: [...new Set([...commands, ...plan.environment.outsideCommands])].sort(),

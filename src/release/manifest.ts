@@ -37,6 +37,8 @@ const ReleaseFacts = z.strictObject({
     duplicateFiles: z.int().optional(),
     /** Files that stand together at its start, because the traced imports opened them. */
     orderedFiles: z.int().optional(),
+    /** Python sources with valid bytecode, those of them that the build compiled, and those that cannot be compiled. */
+    bytecode: z.strictObject({ valid: z.int(), compiled: z.int(), uncompiled: z.int() }).optional(),
   }),
   activation: z.strictObject({
     changes: z.array(ActivationChange).readonly(),
