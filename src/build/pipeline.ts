@@ -8,7 +8,7 @@ import type { RunInside } from '../conda/installer.ts';
 import { readChannelAccess, type ChannelAccess } from '../conda/channel-access.ts';
 import { listChannels, solveEnvironment, type SolveRequest } from '../conda/solve.ts';
 import { probeVirtualPackages } from '../conda/virtual-packages.ts';
-import { findRelease, removeAbandoned } from '../release/find-release.ts';
+import { findRelease, readNextTime, removeAbandoned } from '../release/find-release.ts';
 import type { ReleaseManifest } from '../release/manifest.ts';
 import { withLock } from '../release/site-lock.ts';
 import { writeNodeRuntime } from '../site/product.ts';
@@ -243,7 +243,7 @@ async function build(context: BuildContext, plan: BuildPlan, prepared: Prepared,
           fullName: plan.fullName,
           environment: plan.environment.name,
           version: plan.environment.version,
-          createdAt: new Date().toISOString(),
+          createdAt: await readNextTime(layout, plan.fullName),
           createdBy: { user: readAccountName(), host: os.hostname() },
           ...(await readGitCommit(path.dirname(config.file))),
           inputsDigest,

@@ -6,7 +6,15 @@ import { AppError, errorMessage, type Problem } from '../system/app-error.ts';
 import type { Report } from '../system/events.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { lstatIfThere, makeSharedDir } from '../system/files.ts';
-import { isAbandonedStream, readChunks, removeDayOldFiles, writeStream } from '../system/streamed-files.ts';
+import {
+  isAbandonedStream,
+  readChunks,
+  removeDayOldFiles,
+  removePartial,
+  takePartial,
+  writeStream,
+  type PartialStream,
+} from '../system/streamed-files.ts';
 import { describeSystemError } from '../system/system-error.ts';
 import { authorizeUrl, OPEN_ACCESS, type ChannelAccess } from './channel-access.ts';
 import { requestChannel, unexpectedAnswer } from './http.ts';
@@ -108,15 +116,18 @@ async function download(
   { access = OPEN_ACCESS, signal }: FetchRequest,
   count: (bytes: number) => void,
 ): Promise<void> {
-  const store = async (chunks: AsyncIterable<Uint8Array>): Promise<void> => {
+  const dir = path.dirname(file);
+  const store = async (chunks: AsyncIterable<Uint8Array>, partial?: PartialStream): Promise<void> => {
     let counted = 0;
+    const countMore = (bytes: number): void => {
+      counted += bytes;
+      count(bytes);
+    };
+    countMore(partial?.sizeBytes ?? 0);
     try {
       await writeStream(
-        path.dirname(file),
-        limited(chunks, wanted, signal, (bytes) => {
-          counted += bytes;
-          count(bytes);
-        }),
+        dir,
+        limited(chunks, wanted, signal, countMore, partial?.sizeBytes),
         (written) => {
           if (written.sha256 !== wanted.sha256) {
             throw new WrongContent(
@@ -125,20 +136,44 @@ async function download(
           }
           return path.basename(file);
         },
+        { key: wanted.sha256, partial },
       );
     } catch (error) {
       count(-counted);
       throw error;
     }
   };
+  const partial = await takePartial(dir, wanted.sha256);
   if (wanted.url.startsWith('file:')) {
+    if (partial) await removePartial(partial);
     await store(readChunks(fileURLToPath(wanted.url)));
     return;
   }
-  await requestChannel({ url: authorizeUrl(wanted.url, access), signal }, async (response, body) => {
-    if (response.status !== 200) throw unexpectedAnswer(response, wanted.url);
-    await store(body);
-  });
+  // Killed between the last byte and the rename.
+  if (partial?.sizeBytes === wanted.sizeBytes && partial) {
+    await store(nothing(), partial);
+    return;
+  }
+  // RFC 9110, 14: the rest of it, of the bytes as they are. What it is part of is known by its digest.
+  const headers = partial ? { range: `bytes=${partial.sizeBytes}-`, 'accept-encoding': 'identity' } : {};
+  try {
+    await requestChannel({ url: authorizeUrl(wanted.url, access), headers, signal }, async (response, body) => {
+      if (response.status === 200) await store(body);
+      else if (partial && response.status === 206) {
+        const from = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '')?.[1];
+        if (from !== String(partial.sizeBytes) || !(await lstatIfThere(partial.file)))
+          throw new WrongContent('the server sent another part than was asked for');
+        await store(body, partial);
+      } else if (partial && response.status === 416) throw new WrongContent('the server has less than came before');
+      else throw unexpectedAnswer(response, wanted.url);
+    });
+  } finally {
+    if (partial) await removePartial(partial); // where the server sent the whole: after a rename nothing has that name
+  }
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array> {
+  // Every byte is there.
 }
 
 /** Stops as soon as more comes than the lock says: a server cannot fill the disk. */
@@ -147,8 +182,9 @@ async function* limited(
   { sha256, sizeBytes }: WantedPackage,
   signal: AbortSignal | undefined,
   count: (bytes: number) => void,
+  before = 0,
 ): AsyncGenerator<Uint8Array> {
-  let received = 0;
+  let received = before;
   for await (const chunk of chunks) {
     stopIfAborted(signal);
     received += chunk.length;

@@ -17,6 +17,18 @@ export async function readReleaseIds(layout: Layout, fullName: string): Promise<
     .toReversed();
 }
 
+/**
+ * The time of a release that is made now, ISO 8601. Ids sort by it, so it is later than that of every release on disk,
+ * even where this machine's clock is behind, or was ahead when the newest one was made.
+ */
+export async function readNextTime(layout: Layout, fullName: string, nowMs = Date.now()): Promise<string> {
+  const newest = (await readReleaseIds(layout, fullName))[0];
+  const [, year, month, day, hour, minute, second] =
+    /^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})Z-/.exec(newest ?? '') ?? [];
+  const newestMs = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+  return new Date(Number.isNaN(newestMs) ? nowMs : Math.max(nowMs, newestMs + 1000)).toISOString();
+}
+
 /** @throws AppError RELEASE_MISSING, MANIFEST_INVALID (exit 7) */
 export async function readManifest(layout: Layout, fullName: string, id: string): Promise<ReleaseManifest> {
   const file = layout.release(fullName, id).manifest;

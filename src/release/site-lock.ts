@@ -8,6 +8,7 @@ import { readAccountName } from '../system/account.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { makeSharedDir, readdir, readText, rename, removeTree, writeNewFile } from '../system/files.ts';
+import { readStartTime } from '../system/process-identity.ts';
 import { removeDayOldFiles } from '../system/streamed-files.ts';
 
 const LockOwner = z.object({
@@ -146,15 +147,4 @@ async function readIfThere(file: string): Promise<string | undefined> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
-}
-
-/**
- * The boot's id and the start time in clock ticks after it (proc_sys_kernel(5), proc_pid_stat(5) field 22).
- * The command name may hold blanks and brackets, so fields are counted from the last `)`.
- * @returns undefined when there is no such process
- */
-async function readStartTime(pid: number): Promise<string | undefined> {
-  const stat = await readIfThere(`/proc/${pid}/stat`);
-  const ticks = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  return ticks === undefined ? undefined : `${(await readText('/proc/sys/kernel/random/boot_id')).trim()} ${ticks}`;
 }

@@ -4,6 +4,7 @@ import { createReadStream } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import path from 'node:path';
 import { withRoom } from './disk-room.ts';
+import { isGone, readProcessTag } from './process-identity.ts';
 
 export interface Written {
   readonly sha256: string;
@@ -15,6 +16,20 @@ export async function* readChunks(file: string): AsyncGenerator<Uint8Array> {
   for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) yield chunk as Buffer;
 }
 
+/** What came before its writer was killed. */
+export interface PartialStream {
+  /** A name of this process now: nobody else goes on with it. */
+  readonly file: string;
+  readonly sizeBytes: number;
+}
+
+interface StreamOptions {
+  /** What the stream is, in hex: where its process is killed, `takePartial` finds the rest of it by that. */
+  readonly key?: string | undefined;
+  /** Goes on where that one ended. */
+  readonly partial?: PartialStream | undefined;
+}
+
 /**
  * Writes what comes to a temporary name in the same directory, and renames it once `accept` lets it through. Two
  * writers of one name do not meet. Not flushed to disk: a cache is checked again when it is read, or made anew.
@@ -24,12 +39,19 @@ export async function writeStream(
   dir: string,
   chunks: AsyncIterable<Uint8Array>,
   accept: (written: Written) => string,
+  { key, partial }: StreamOptions = {},
 ): Promise<Written> {
-  const aside = path.join(dir, `.${randomBytes(9).toString('hex')}.tmp`);
+  const aside = partial?.file ?? path.join(dir, await renderAsideName(key));
   const hash = createHash('sha256');
   let sizeBytes = 0;
   try {
-    const handle = await withRoom(aside, fs.open(aside, 'wx', 0o644));
+    if (partial) {
+      for await (const chunk of readChunks(aside)) {
+        hash.update(chunk);
+        sizeBytes += chunk.length;
+      }
+    }
+    const handle = await withRoom(aside, fs.open(aside, partial ? 'a' : 'wx', 0o644));
     try {
       for await (const chunk of chunks) {
         hash.update(chunk);
@@ -48,20 +70,61 @@ export async function writeStream(
   }
 }
 
-/** What `writeStream` leaves where its process is killed. */
-export const isAbandonedStream = (name: string): boolean => /^\.[0-9a-f]{18}\.tmp$/.test(name);
+/** `.<key>.<host>-<pid>-<start>.<random>.tmp`: whose it is shows whether somebody still writes to it. */
+async function renderAsideName(key = randomBytes(9).toString('hex')): Promise<string> {
+  return `.${key}.${await readProcessTag()}.${randomBytes(6).toString('hex')}.tmp`;
+}
 
-/** Removes the files in `dir` that are unwanted and a day old: a younger one may be in use by another process. */
+const ASIDE = /^\.([0-9a-f]+)\.([0-9a-f]{8}-\d+-[0-9a-f]{8})\.[0-9a-f]{12}\.tmp$/;
+
+/** Takes over the longest of what killed processes of this host have left of a stream; the rest of them is removed. */
+export async function takePartial(dir: string, key: string): Promise<PartialStream | undefined> {
+  let longest: PartialStream | undefined;
+  for (const name of await fs.readdir(dir)) {
+    const [, ofKey, tag] = ASIDE.exec(name) ?? [];
+    if (ofKey !== key || tag === undefined || !(await isGone(tag))) continue;
+    const file = path.join(dir, await renderAsideName(key));
+    try {
+      await fs.rename(path.join(dir, name), file); // of two that try, one succeeds
+    } catch (error) {
+      if (isElsewhere(error)) continue;
+      throw error;
+    }
+    const { size } = await fs.stat(file);
+    const shorter = longest && longest.sizeBytes >= size ? file : longest?.file;
+    if (shorter !== file) longest = { file, sizeBytes: size };
+    if (shorter !== undefined) await fs.rm(shorter, { force: true });
+  }
+  return longest;
+}
+
+export async function removePartial({ file }: PartialStream): Promise<void> {
+  await fs.rm(file, { force: true });
+}
+
+/** What `writeStream` leaves where its process is killed. */
+export const isAbandonedStream = (name: string): boolean => ASIDE.test(name) || /^\.[0-9a-f]{18}\.tmp$/.test(name);
+
+/**
+ * Removes the files in `dir` that are unwanted and a day old: a younger one may be in use by another process. So may an
+ * older one where a clock was put right meanwhile: what names a process of this host that is alive stays.
+ */
 export async function removeDayOldFiles(dir: string, isUnwanted: (name: string) => boolean): Promise<void> {
   const before = Date.now() - 24 * 60 * 60 * 1000;
   for (const name of await fs.readdir(dir)) {
     if (!isUnwanted(name)) continue;
+    const tag = ASIDE.exec(name)?.[2];
     const file = path.join(dir, name);
     try {
-      if ((await fs.stat(file)).mtimeMs < before) await fs.rm(file, { force: true });
+      if ((await fs.stat(file)).mtimeMs >= before) continue;
+      if (tag === undefined || (await isGone(tag)) !== false) await fs.rm(file, { force: true });
     } catch (error) {
-      // Another process finished with it, or removed it first.
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      if (!isElsewhere(error)) throw error;
     }
   }
+}
+
+/** Another process finished with it or removed it first; or it is not ours to remove, and harms nobody. */
+function isElsewhere(error: unknown): boolean {
+  return ['ENOENT', 'EACCES', 'EPERM', 'EROFS'].includes((error as NodeJS.ErrnoException).code ?? '');
 }

@@ -1,10 +1,11 @@
 // Downloads into the content-addressed cache: what is verified, what is kept, and what a bad server can do.
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { execa } from 'execa';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { cachedPackageFile, fetchPackages, type FetchRequest } from '../../../src/conda/fetch.ts';
 import { AppError } from '../../../src/system/app-error.ts';
 import type { WorkEvent } from '../../../src/system/events.ts';
@@ -198,6 +199,77 @@ test('removes what a killed download left a day ago, and not what one writes now
   await fetchInto([wanted(`${url}/a-1-0.conda`)]);
 
   expect((await filesInCache()).sort()).toEqual([now, `${sha256(content)}.conda`].sort());
+});
+
+/** Another process downloads, and is killed when so many bytes are in the cache. @returns the file it leaves */
+async function killDownload(url: string, bytes: number): Promise<string> {
+  const module = JSON.stringify(path.resolve(import.meta.dirname, '../../../src/conda/fetch.ts'));
+  const request = JSON.stringify({ packages: [wanted(url)], cacheDir });
+  const code = `import { fetchPackages } from ${module};
+    await fetchPackages({ ...${request}, report: ({ done }) => console.log(done) });`;
+  const child = execa(process.execPath, ['--input-type=module', '-e', code], { reject: false });
+  const dir = path.dirname(cachedPackageFile(cacheDir, wanted(url)));
+  const left = async () => (await readdir(dir).catch(() => [])).map((name) => path.join(dir, name));
+  await vi.waitFor(async () => {
+    const [file = ''] = await left();
+    expect((await stat(file)).size).toBe(bytes);
+  }, 30_000);
+  child.kill('SIGKILL');
+  await child;
+  const [file = ''] = await left();
+  return file;
+}
+
+test.each([
+  { what: 'has ranges', answersRanges: true, untouched: true },
+  { what: 'has none', answersRanges: false, untouched: true },
+  { what: 'has ranges, and the disk has spoilt what there was', answersRanges: true, untouched: false },
+])('goes on with what a killed process has left where the server $what', async ({ answersRanges, untouched }) => {
+  const ranges: (string | undefined)[] = [];
+  server = await serve((_, response, { headers: { range } }) => {
+    ranges.push(range);
+    const from = Number(/^bytes=(\d+)-$/.exec(range ?? '')?.[1] ?? 0);
+    if (ranges.length === 1) response.writeHead(200).write(content.subarray(0, 100_000));
+    else if (from > 0 && answersRanges)
+      response
+        .writeHead(206, { 'content-range': `bytes ${from}-${content.length - 1}/${content.length}` })
+        .end(content.subarray(from));
+    else response.writeHead(200).end(content);
+  });
+  const url = `${server.url}/a-1-0.conda`;
+  const file = await killDownload(url, 100_000);
+  if (!untouched) await writeFile(file, Buffer.alloc(100_000, 'x'));
+  await utimes(file, new Date('2040-01-01'), new Date('2040-01-01')); // its clock was ahead
+  const events: WorkEvent[] = [];
+
+  const files = await fetchInto([wanted(url)], {}, events);
+
+  expect(await readFile(files.get(sha256(content)) ?? '')).toEqual(content);
+  expect(await filesInCache()).toEqual([`${sha256(content)}.conda`]);
+  expect(ranges).toEqual([undefined, 'bytes=100000-', ...(untouched ? [] : [undefined])]);
+  expect(events.at(-1)).toMatchObject({ done: content.length, total: content.length });
+});
+
+test('leaves alone what a process of this host writes, whatever the clock says of it', async () => {
+  const { promise: finish, resolve } = Promise.withResolvers<undefined>();
+  const url = await serving((times, response) => {
+    response.writeHead(200).write(content.subarray(0, 1000));
+    if (times > 1) response.end(content.subarray(1000));
+    else void finish.then(() => response.end(content.subarray(1000)));
+  });
+  const dir = path.dirname(cachedPackageFile(cacheDir, wanted(url)));
+  const first = fetchInto([wanted(`${url}/a-1-0.conda`)]);
+  await vi.waitFor(async () => {
+    const [name = ''] = await readdir(dir);
+    expect((await stat(path.join(dir, name))).size).toBe(1000);
+    await utimes(path.join(dir, name), 0, 0); // the clock was at the start of 1970 when it began
+  }, 30_000);
+
+  await fetchInto([wanted(`${url}/a-1-0.conda`)]);
+  resolve(undefined);
+
+  expect((await first).size).toBe(1);
+  expect(await filesInCache()).toEqual([`${sha256(content)}.conda`]);
 });
 
 test('stops in the middle of a download when it is interrupted, and leaves nothing', async () => {

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFi
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { findRelease, readManifest, removeAbandoned } from '../../../src/release/find-release.ts';
+import { findRelease, readManifest, readNextTime, removeAbandoned } from '../../../src/release/find-release.ts';
 import { NOTHING_PUBLISHED, planPublish, type PublicFace } from '../../../src/release/generation.ts';
 import { hasPublicLinks, publishFace } from '../../../src/release/publish.ts';
 import { readCurrentGeneration, readGenerations } from '../../../src/release/site-state.ts';
@@ -55,6 +55,16 @@ it('passes over a damaged release when it looks for one to use again, so that bu
 
   expect(await findRelease(layout, 'a-1', () => true)).toBeUndefined();
   await expect(readManifest(layout, 'a-1', NEW)).rejects.toMatchObject({ problems: [{ code: 'RELEASE_MISSING' }] });
+});
+
+it('gives a new release a later time than every other has, whatever the clock of this machine says', async () => {
+  expect(await readNextTime(layout, 'a-1', Date.UTC(2026, 0, 1))).toBe('2026-01-01T00:00:00.000Z');
+  await makeRelease('a-1', NEW);
+  await makeRelease('a-1', OLD);
+
+  expect(await readNextTime(layout, 'a-1', Date.UTC(2026, 0, 1))).toBe('2026-11-22T00:00:01.000Z');
+  expect(await readNextTime(layout, 'a-1', Date.UTC(2026, 10, 22, 0, 0, 0, 500))).toBe('2026-11-22T00:00:01.000Z');
+  expect(await readNextTime(layout, 'a-1', Date.UTC(2027, 0, 1))).toBe('2027-01-01T00:00:00.000Z');
 });
 
 it('keeps a live release that has lost its gate report, and removes one that never had it', async () => {
