@@ -10,7 +10,6 @@ import { EXIT } from './exit-codes.ts';
 
 export const readBytes = (file: string): Promise<Buffer> => fs.readFile(file);
 export const readText = (file: string): Promise<string> => fs.readFile(file, 'utf8');
-export const makeDir = (dir: string): Promise<void> => withRoom(dir, fse.ensureDir(dir));
 export const removeTree = (dir: string): Promise<void> => fse.remove(dir);
 /** @throws ENOTEMPTY when there is something in it */
 export const removeEmptyDir = (dir: string): Promise<void> => fs.rmdir(dir);
@@ -22,11 +21,29 @@ export const rename = (from: string, to: string): Promise<void> => withRoom(to, 
 export const { chmod, lstat, readdir, realpath, rmdir, stat, statfs, lutimes, lchown } = fs;
 
 /**
+ * Makes a directory and its parents, one by one: mkdir with `recursive` says ENOENT where the file system is read-only.
+ */
+export async function makeDir(dir: string): Promise<void> {
+  if (await fse.pathExists(dir)) return;
+  await makeDir(path.dirname(dir));
+  await makeOneDir(dir);
+}
+
+/** One that another process has just made will do. */
+async function makeOneDir(dir: string): Promise<void> {
+  try {
+    await withRoom(dir, fs.mkdir(dir));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !(await fs.stat(dir)).isDirectory()) throw error;
+  }
+}
+
+/**
  * Makes a directory of this account's own, below a place such as /tmp where anybody may make one first.
  * @throws AppError DIRECTORY_NOT_OURS when what is there is a link, or belongs to somebody else
  */
 export async function makePrivateDir(dir: string): Promise<void> {
-  await fse.ensureDir(path.dirname(dir));
+  await makeDir(path.dirname(dir));
   try {
     await withRoom(dir, fs.mkdir(dir, { mode: 0o700 }));
   } catch (error) {
@@ -50,7 +67,7 @@ export async function makeSharedDir(dir: string): Promise<void> {
   if (await fse.pathExists(dir)) return;
   const parent = path.dirname(dir);
   await makeSharedDir(parent);
-  await makeDir(dir);
+  await makeOneDir(dir);
   await fs.chmod(dir, 0o755 | ((await fs.stat(parent)).mode & GROUP_WRITES));
 }
 
