@@ -4,7 +4,7 @@ import { readChannelAccess, type ChannelAccess } from '../conda/channel-access.t
 import { parseChannels, type Channel } from '../conda/channel.ts';
 import { parseLock } from '../conda/lock.ts';
 import { readEnvironmentSpec } from '../config/read-config.ts';
-import { listPackages, type MirroredLock } from '../mirror/mirror-plan.ts';
+import { listPackages, type MirroredLock, type MirrorPlan } from '../mirror/mirror-plan.ts';
 import { planMirrorChange, writeMirror, type MirrorChange } from '../mirror/write-mirror.ts';
 import { readCurrentGeneration } from '../release/site-state.ts';
 import { checkOwner } from '../site/permissions.ts';
@@ -32,6 +32,7 @@ export async function runMirror(
   const wanted = { dir, locks, prune: options.prune ?? false };
   if (options.dryRun) {
     const change = await planMirrorChange(wanted);
+    reportNotes(session, change);
     output.result(describeData(dir, change), describeChange(dir, change));
     return;
   }
@@ -47,11 +48,16 @@ export async function runMirror(
     signal,
   });
   const { changed, missing, plan } = outcome;
-  const held = `${listPackages(plan).length} packages of ${plan.locks.length} locks`;
+  reportNotes(session, outcome);
+  const held = `${countFiles(plan)} of ${plan.locks.length} locks`;
   output.result({ ...describeData(dir, outcome), changed }, [
     changed ? `${dir} has ${held}; ${missing.length} came now` : `${dir} had ${held} already: nothing to do`,
     ...plan.channels.map(({ url, path: at }) => `  ${url} is ${dir}/${at}`),
   ]);
+}
+
+function reportNotes({ output }: Session, { plan }: MirrorChange): void {
+  for (const text of plan.notes) output.report({ type: 'note', text });
 }
 
 function describeData(dir: string, { plan, missing, unneeded }: MirrorChange): object {
@@ -60,6 +66,7 @@ function describeData(dir: string, { plan, missing, unneeded }: MirrorChange): o
     locks: plan.locks.map(({ name }) => name),
     channels: plan.channels.map(({ url, path: at }) => ({ url, path: at })),
     packages: listPackages(plan).length,
+    distributions: plan.distributions.length,
     added: missing.map(({ path: at }) => at),
     removed: unneeded,
   };
@@ -68,12 +75,17 @@ function describeData(dir: string, { plan, missing, unneeded }: MirrorChange): o
 function describeChange(dir: string, { plan, missing, unneeded }: MirrorChange): string[] {
   const bytes = missing.reduce((sum, { locked }) => sum + (locked.sizeBytes ?? 0), 0);
   return [
-    `mirror   ${dir}: ${listPackages(plan).length} packages of ${plan.locks.length} locks`,
+    `mirror   ${dir}: ${countFiles(plan)} of ${plan.locks.length} locks`,
     ...plan.channels.map(({ url, path: at }) => `         ${url} as ${at}`),
-    `fetch    ${missing.length} packages, ${(bytes / 1e6).toFixed(1)} MB, those in the cache included`,
+    `fetch    ${missing.length} files, ${(bytes / 1e6).toFixed(1)} MB, those in the cache included`,
     ...missing.map(({ path: at }) => `add      ${at}`),
     ...unneeded.map((file) => `remove   ${file}`),
   ];
+}
+
+function countFiles(plan: MirrorPlan): string {
+  const distributions = plan.distributions.length > 0 ? ` and ${plan.distributions.length} distributions` : '';
+  return `${listPackages(plan).length} packages${distributions}`;
 }
 
 async function readLocks(session: Session, names: readonly string[]): Promise<MirroredLock[]> {

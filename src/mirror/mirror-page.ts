@@ -71,7 +71,7 @@ export function renderMirrorPage(
               </tbody>
             </table>
           </section>
-          ${plan.channels.map((channel) => describeChannel(channel, recordOf))}
+          ${plan.channels.map((channel) => describeChannel(channel, recordOf))} ${describeDistributions(plan)}
         </main>
       </body>
     </html> `.text;
@@ -157,6 +157,39 @@ function describeChannel(channel: MirroredChannel, recordOf: (one: MirroredPacka
       </tbody>
     </table>
   </section> `;
+}
+
+function describeDistributions({ distributions }: MirrorPlan): Html {
+  if (distributions.length === 0) return html``;
+  return html`<section>
+    <h2 id="pip">Python distributions, for pip</h2>
+    <p>
+      <code>pip install --index-url ${ADDRESS}/pip/simple/</code>, or <code>--index-url</code> in the pip section of an
+      environment.yml. A simple index needs a web server that answers a directory with its index.html.
+    </p>
+    <table>
+      <caption>
+        ${distributions.length} files
+      </caption>
+      <thead>
+        <tr>
+          <th scope="col">Distribution</th>
+          <th scope="col">Version</th>
+          <th scope="col">File</th>
+        </tr>
+      </thead>
+      <tbody>
+        ${distributions.map(
+          ({ locked, version, file, path }) =>
+            html`<tr>
+              <th scope="row">${locked.name}</th>
+              <td>${version}</td>
+              <td><a href="${relativeLink(path)}">${file}</a></td>
+            </tr> `,
+        )}
+      </tbody>
+    </table>
+  </section>`;
 }
 
 function sizeOf(record: PackageRecord): number {

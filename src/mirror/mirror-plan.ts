@@ -1,5 +1,6 @@
 // What a mirror of some locks holds, as pure data: one channel for each of theirs, each with exactly their packages.
 import type { EnvironmentLock, LockedPackage } from '../conda/lock.ts';
+import { distributionFileName } from '../conda/wheel-file.ts';
 import { AppError, type Problem } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { channelDirectory } from './channel-directory.ts';
@@ -38,11 +39,29 @@ export interface MirroredChannel {
   readonly subdirs: readonly MirroredSubdir[];
 }
 
+/** A wheel or an sdist that pip added. */
+export interface MirroredDistribution {
+  readonly locked: {
+    readonly name: string;
+    readonly url: string;
+    readonly sha256: string;
+    readonly sizeBytes?: undefined;
+  };
+  readonly version: string;
+  readonly file: string;
+  /** `pip/simple/greet/greet-1.0-py3-none-any.whl` */
+  readonly path: string;
+}
+
 export interface MirrorPlan {
   /** Sorted by name. */
   readonly locks: readonly MirroredLock[];
   /** Sorted by path. */
   readonly channels: readonly MirroredChannel[];
+  /** Sorted by path. */
+  readonly distributions: readonly MirroredDistribution[];
+  /** What a mirror cannot hold, for people. */
+  readonly notes: readonly string[];
 }
 
 /** `locks/analysis3-26.11-20261121T044052Z-14180186.lock.yml` */
@@ -85,6 +104,7 @@ export function planMirror(given: readonly MirroredLock[]): MirrorPlan {
         places.set(path, { locked, file, path, from });
     }
   }
+  const { distributions, notes } = planDistributions(locks, problems);
   if (problems.length > 0) throw new AppError(EXIT.buildFailed, problems);
   const packages = [...places.values()]
     .map(({ locked, file, path }) => ({ locked, file, path }))
@@ -102,7 +122,37 @@ export function planMirror(given: readonly MirroredLock[]): MirrorPlan {
         })),
       }))
       .sort(by(({ path }) => path)),
+    distributions,
+    notes,
   };
+}
+
+/** Below one simple index (PEP 503), whichever index they came from: pip looks a file up by name and digest. */
+function planDistributions(
+  locks: readonly MirroredLock[],
+  problems: Problem[],
+): Pick<MirrorPlan, 'distributions' | 'notes'> {
+  const places = new Map<string, MirroredDistribution>();
+  const notes = new Set<string>();
+  for (const { lock, title } of locks) {
+    for (const { name, version, kind, url, sha256 } of lock.pip?.packages ?? []) {
+      const file = distributionFileName(url);
+      if ((kind !== 'wheel' && kind !== 'sdist') || sha256 === undefined || file === undefined) {
+        notes.add(`${name} ${version} of ${title} is built from ${url}, which no index can hold`);
+        continue;
+      }
+      if (kind === 'sdist')
+        notes.add(`${name} ${version} of ${title} is built from source: what its build requires is not locked`);
+      const path = `pip/simple/${name}/${file}`;
+      const known = places.get(path);
+      if (known && known.locked.sha256 !== sha256)
+        problems.push(
+          conflict(`${file} has the sha256 ${sha256} in ${title} and ${known.locked.sha256} in another lock`),
+        );
+      places.set(path, { locked: { name, url, sha256 }, version, file, path });
+    }
+  }
+  return { distributions: [...places.values()].sort(by(({ path }) => path)), notes: [...notes].sort() };
 }
 
 /** Every package of the plan, each place once. */
@@ -110,13 +160,29 @@ export function listPackages(plan: MirrorPlan): MirroredPackage[] {
   return plan.channels.flatMap(({ subdirs }) => subdirs.flatMap(({ packages }) => packages));
 }
 
+/** The pages of the simple index by path, with what each lists; none where pip added nothing. */
+export function listSimplePages(plan: MirrorPlan): ReadonlyMap<string, readonly MirroredDistribution[]> {
+  const pages = new Map<string, MirroredDistribution[]>();
+  if (plan.distributions.length > 0) pages.set('pip/simple/index.html', [...plan.distributions]);
+  for (const one of plan.distributions) {
+    const page = `pip/simple/${one.locked.name}/index.html`;
+    pages.set(page, [...(pages.get(page) ?? []), one]);
+  }
+  return pages;
+}
+
 /** Every file of the mirror besides its page and state, sorted. */
 export function listFiles(plan: MirrorPlan): string[] {
   const indexes = plan.channels.flatMap(({ subdirs }) =>
     subdirs.flatMap(({ path }) => [`${path}/repodata.json`, `${path}/repodata.json.zst`]),
   );
-  const packages = listPackages(plan).map(({ path }) => path);
-  return [...indexes, ...packages, ...plan.locks.map(({ name }) => lockPath(name))].sort();
+  const packages = [...listPackages(plan), ...plan.distributions].map(({ path }) => path);
+  return [
+    ...indexes,
+    ...listSimplePages(plan).keys(),
+    ...packages,
+    ...plan.locks.map(({ name }) => lockPath(name)),
+  ].sort();
 }
 
 function conflict(message: string): Problem {

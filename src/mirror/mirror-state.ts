@@ -9,7 +9,7 @@ import { lstatIfThere, readdir, readText } from '../system/files.ts';
 import { lockPath, type MirroredLock } from './mirror-plan.ts';
 
 /** No part is `..`, none is hidden: a changed mirror.json names nothing outside. */
-const RelativeFile = z.string().regex(/^(?:conda|locks)(?:\/[A-Za-z0-9_][A-Za-z0-9._+!-]*)+$/);
+const RelativeFile = z.string().regex(/^(?:conda|locks|pip)(?:\/[A-Za-z0-9_][A-Za-z0-9._+!-]*)+$/);
 
 const MirrorState = z.strictObject({
   mirrorVersion: z.literal(1),

@@ -28,13 +28,16 @@ import { readChannelRecords } from './channel-records.ts';
 import {
   listFiles,
   listPackages,
+  listSimplePages,
   lockPath,
   planMirror,
+  type MirroredDistribution,
   type MirroredLock,
   type MirroredPackage,
   type MirrorPlan,
 } from './mirror-plan.ts';
 import { renderMirrorPage } from './mirror-page.ts';
+import { renderSimplePage } from './simple-index.ts';
 import { completeRecord, parseRepodata, renderRepodata, type PackageRecord } from './mirror-records.ts';
 import { readMirror, renderMirrorState, type Mirror } from './mirror-state.ts';
 
@@ -54,8 +57,8 @@ export interface MirrorRequest {
 
 export interface MirrorChange {
   readonly plan: MirrorPlan;
-  /** Packages that are not there yet. */
-  readonly missing: readonly MirroredPackage[];
+  /** Packages and distributions that are not there yet. */
+  readonly missing: readonly (MirroredPackage | MirroredDistribution)[];
   /** Files of condense that no lock needs: looked for with `prune` only. */
   readonly unneeded: readonly string[];
 }
@@ -83,9 +86,9 @@ async function compare(
   { locks, prune }: Pick<MirrorRequest, 'locks' | 'prune'>,
 ): Promise<MirrorChange> {
   const plan = planMirror(prune ? locks : [...mirror.locks, ...locks]);
-  const missing: MirroredPackage[] = [];
+  const missing: (MirroredPackage | MirroredDistribution)[] = [];
   const known = new Set(mirror.files);
-  for (const one of listPackages(plan)) {
+  for (const one of [...listPackages(plan), ...plan.distributions]) {
     const at = await lstatIfThere(layout.file(one.path));
     const { sizeBytes } = one.locked;
     const isThere = at?.isFile() === true && (sizeBytes === undefined || at.size === sizeBytes);
@@ -123,6 +126,7 @@ async function write(layout: MirrorLayout, request: MirrorRequest): Promise<Mirr
     await put(layout.file(`${subdir.path}/repodata.json.zst`), zstdCompressSync(text));
     await put(layout.file(`${subdir.path}/repodata.json`), text);
   }
+  for (const [file, listed] of listSimplePages(plan)) await put(layout.file(file), renderSimplePage(file, listed));
   for (const { name, text } of plan.locks) await put(layout.file(lockPath(name)), text);
   await put(layout.page, renderMirrorPage(plan, recordOf, request.alias));
   for (const file of unneeded) {
@@ -135,7 +139,7 @@ async function write(layout: MirrorLayout, request: MirrorRequest): Promise<Mirr
 
 async function addPackages(
   layout: MirrorLayout,
-  missing: readonly MirroredPackage[],
+  missing: MirrorChange['missing'],
   { access, packageCacheDir: cacheDir, report, signal }: MirrorRequest,
 ): Promise<void> {
   const packages = missing.map(({ locked }) => locked);

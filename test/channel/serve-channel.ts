@@ -60,7 +60,11 @@ async function answer(root: string, request: IncomingMessage, response: ServerRe
   const headers = {
     etag: `"${found.size.toString(16)}-${Math.trunc(found.mtimeMs).toString(16)}"`,
     'last-modified': new Date(found.mtimeMs).toUTCString(),
-    'content-type': found.file.endsWith('.json') ? 'application/json' : 'application/octet-stream',
+    'content-type': found.file.endsWith('.json')
+      ? 'application/json'
+      : found.file.endsWith('.html')
+        ? 'text/html'
+        : 'application/octet-stream',
     'accept-ranges': 'bytes',
   };
   const asked = request.headers;
@@ -94,7 +98,7 @@ async function findFile(
   try {
     // Not `new URL`: it would fold `..` away, and a test of a hostile name would test nothing.
     const name = decodeURIComponent(requested.split('?')[0] ?? '');
-    const file = await realpath(path.join(root, name));
+    const file = await realpath(path.join(root, name.endsWith('/') ? `${name}index.html` : name));
     if (!file.startsWith(`${root}/`)) return undefined;
     const at = await stat(file);
     return at.isFile() ? { file, size: at.size, mtimeMs: at.mtimeMs } : undefined;

@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import type { EnvironmentLock, LockedPackage } from '../../../src/conda/lock.ts';
+import type { EnvironmentLock, LockedDistribution, LockedPackage } from '../../../src/conda/lock.ts';
 import { channelDirectory } from '../../../src/mirror/channel-directory.ts';
-import { listFiles, listPackages, planMirror, type MirroredLock } from '../../../src/mirror/mirror-plan.ts';
+import {
+  listFiles,
+  listPackages,
+  listSimplePages,
+  planMirror,
+  type MirroredLock,
+} from '../../../src/mirror/mirror-plan.ts';
+import { renderSimplePage } from '../../../src/mirror/simple-index.ts';
 
 const forge = 'https://conda.example/forge';
 const own = 'https://conda.example/own';
@@ -89,5 +96,49 @@ describe('planMirror', () => {
     const b = lock('b', [forge], [locked('tool', forge, { sha256: 'c'.repeat(64) })]);
 
     expect(() => planMirror([a, b])).toThrow(/has the sha256 c{64} in b and a{64} in a/);
+  });
+});
+
+describe('what pip added', () => {
+  const greet: LockedDistribution = {
+    ...{ name: 'greet', version: '1.0', kind: 'wheel', sha256: 'e'.repeat(64), requested: true, direct: false },
+    url: 'https://files.example/ab/greet-1.0-py3-none-any.whl',
+  };
+  const withPip = (name: string, packages: LockedDistribution[]): MirroredLock => {
+    const plain = lock(name, [], []);
+    return { ...plain, lock: { ...plain.lock, pip: { inputsDigest: 'f'.repeat(64), packages } } };
+  };
+
+  it('goes below a simple index, by project', () => {
+    const plan = planMirror([withPip('a', [greet])]);
+
+    expect(plan.distributions.map(({ path }) => path)).toEqual(['pip/simple/greet/greet-1.0-py3-none-any.whl']);
+    expect([...listSimplePages(plan).keys()]).toEqual(['pip/simple/index.html', 'pip/simple/greet/index.html']);
+    expect(renderSimplePage('pip/simple/index.html', plan.distributions)).toContain('<a href="greet/">greet</a>');
+    expect(renderSimplePage('pip/simple/greet/index.html', plan.distributions)).toContain(
+      `<a href="greet-1.0-py3-none-any.whl#sha256=${'e'.repeat(64)}">`,
+    );
+    expect(listFiles(planMirror([lock('a', [], [])])).join()).not.toContain('pip/');
+  });
+
+  it('is told of where an index cannot hold it, or not all that it needs', () => {
+    const git: LockedDistribution = {
+      ...{ name: 'own', version: '1', kind: 'git', url: 'https://git.example/own.git', requested: true, direct: true },
+      commit: 'a'.repeat(40),
+    };
+    const sdist: LockedDistribution = { ...greet, kind: 'sdist', url: 'https://files.example/greet-1.0.tar.gz' };
+    const plan = planMirror([withPip('a', [git, sdist])]);
+
+    expect(plan.distributions).toHaveLength(1);
+    expect(plan.notes).toEqual([
+      'greet 1.0 of a is built from source: what its build requires is not locked',
+      'own 1 of a is built from https://git.example/own.git, which no index can hold',
+    ]);
+  });
+
+  it('is refused where two indexes have two files of one name', () => {
+    expect(() => planMirror([withPip('a', [greet]), withPip('b', [{ ...greet, sha256: '1'.repeat(64) }])])).toThrow(
+      /greet-1.0-py3-none-any.whl has the sha256/,
+    );
   });
 });
