@@ -5,6 +5,7 @@ import { siteConfigSchema } from '../config/parse-site-config.ts';
 import { readEnvironmentSpec, readSiteConfigSource } from '../config/read-config.ts';
 import type { EnvironmentSpec } from '../config/environment-spec.ts';
 import { fullName, type SiteConfig } from '../config/site-config.ts';
+import { parsePipLines } from '../pip/pip-lines.ts';
 import { AppError, type Problem } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import type { Output } from './output.ts';
@@ -93,7 +94,9 @@ async function readSpecs(config: SiteConfig): Promise<(readonly [fullName: strin
   const problems: Problem[] = [];
   for (const environment of config.environments.values()) {
     try {
-      specs.push([fullName(environment), await readEnvironmentSpec(environment.specFile)]);
+      const spec = await readEnvironmentSpec(environment.specFile);
+      parsePipLines(spec.pip);
+      specs.push([fullName(environment), spec]);
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       problems.push(...error.problems);

@@ -5,7 +5,7 @@ import { parseYaml, type KeyPath } from '../config/yaml-source.ts';
 import { AppError, type Problem } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { digestText } from '../system/files.ts';
-import { DISTRIBUTION_NAME, DISTRIBUTION_VERSION, isItsOwnWheel } from './wheel-file.ts';
+import { DISTRIBUTION_NAME, DISTRIBUTION_VERSION, distributionFileName, isItsOwnWheel } from './wheel-file.ts';
 import { PACKAGE_BUILD, PACKAGE_NAME, PACKAGE_VERSION, parsePackageFile, SHA256 } from './package-file.ts';
 
 export interface EnvironmentLock {
@@ -123,6 +123,10 @@ const WrittenDistribution = z
   .refine(({ kind, url, name }) => kind !== 'wheel' || isItsOwnWheel(name, url), {
     path: ['url'],
     error: 'must end in the file name of a wheel of this distribution',
+  })
+  .refine(({ kind, url }) => kind !== 'sdist' || distributionFileName(url) !== undefined, {
+    path: ['url'],
+    error: 'must end in the file name of an sdist',
   });
 
 const WrittenLock = z.strictObject({
@@ -139,6 +143,14 @@ const WrittenLock = z.strictObject({
     })
     .optional(),
 });
+
+/** Why a distribution cannot be in a lock: it could not be read back, or not be fetched again and known to be the same. */
+export function describeUnlockable(distribution: LockedDistribution): string | undefined {
+  const issues = WrittenDistribution.safeParse(distribution).error?.issues ?? [];
+  return issues.length === 0
+    ? undefined
+    : issues.map(({ path, message }) => `${path.join('.')} ${message}`.trim()).join('; ');
+}
 
 /** Hex sha256 of what a solve depends on, besides the repodata. The order of specs does not matter, that of channels does. */
 export function digestInputs(inputs: {

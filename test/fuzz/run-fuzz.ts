@@ -2,12 +2,13 @@
 import { parseArgs } from 'node:util';
 import { fuzz } from './fuzz-target.ts';
 import { packageTargets } from './package-targets.ts';
+import { pipTargets } from './pip-targets.ts';
 import { textTargets } from './text-targets.ts';
 
 const { values } = parseArgs({
   options: { minutes: { type: 'string', default: '10' }, target: { type: 'string' }, seed: { type: 'string' } },
 });
-const targets = [...packageTargets, ...textTargets].filter(
+const targets = [...packageTargets, ...pipTargets, ...textTargets].filter(
   ({ name }) => values.target === undefined || name === values.target,
 );
 const turnMs = 10_000;

@@ -5,6 +5,7 @@ import { authorizeUrl } from '../../../src/conda/channel-access.ts';
 import { parseRecord, planDirectUrl, renderRecordLine } from '../../../src/pip/dist-info.ts';
 import { parseInstallationReport } from '../../../src/pip/installation-report.ts';
 import { planPipAccess } from '../../../src/pip/pip-access.ts';
+import { findUnlockable } from '../../../src/pip/resolve-problems.ts';
 import type { IndexOption, PipSection } from '../../../src/pip/pip-section.ts';
 
 const index = (place: string): IndexOption => ({ kind: 'index', place, line: { text: place, at: 'e.yml:5:7' } });
@@ -36,6 +37,45 @@ describe('credentials of a pip section', () => {
     expect(() => planPipAccess(section('https://a:b@one.example/x', 'https://c:d@one.example/y'), [])).toThrow(
       /e\.yml:5:7.*other credentials/,
     );
+  });
+});
+
+describe('a resolution', () => {
+  const one: LockedDistribution = {
+    ...{ name: 'foo', version: '1.0', kind: 'wheel', url: 'https://x.example/foo-1.0-py3-none-any.whl' },
+    ...{ sha256: 'a'.repeat(64), requested: true, direct: false },
+  };
+  const line = { text: 'Foo>=1', at: 'e.yml:6:7' };
+  const wanted = {
+    ...section(),
+    requirements: [
+      {
+        requirement: { name: 'Foo', extras: [], source: { kind: 'index' as const, specifier: '>=1' }, marker: '' },
+        hashes: [],
+        line,
+      },
+    ],
+  };
+
+  it('can be locked as it is', () => {
+    expect(findUnlockable([one], wanted, 'e.yml')).toEqual([]);
+  });
+
+  test.each([
+    [{ version: '1.0\n--index-url http://evil.example' }, /not a version/],
+    [{ version: '1.0 --hash=x' }, /not a version/],
+    [{ sha256: undefined }, /must have a sha256/],
+    [{ url: 'https://x.example/bar-1.0-py3-none-any.whl' }, /a wheel of this distribution/],
+    [{ url: 'https://x.example/foo-1.0-py3-none-any.whl?sig=secret' }, /without credentials/],
+    [{ kind: 'sdist', url: 'https://x.example/foo%2f..%2fbar.tar.gz' }, /an sdist/],
+    [{ kind: 'git', commit: 'main' }, /full hexadecimal/],
+    [{ kind: 'sdist', url: 'https://x.example/a.zip', subdirectory: '../x' }, /leaves the project/],
+  ])('is refused where the lock could not be read back: %j', (change, why) => {
+    const [problem] = findUnlockable([{ ...one, ...(change as Partial<LockedDistribution>) }], wanted, 'e.yml');
+
+    expect(problem).toMatchObject({ code: 'PIP_UNVERIFIABLE', at: 'e.yml:6:7' });
+    expect(problem?.message).toMatch(why);
+    expect(problem?.message).not.toMatch(/\n|secret/);
   });
 });
 
