@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { digestInputs, parseLock, renderLock, type EnvironmentLock, type PipLock } from '../../../src/conda/lock.ts';
 
@@ -183,4 +184,68 @@ test.each([
   const text = renderLock({ ...lock, pip: pipLock }).replace(written, instead);
 
   expect(() => parseLock(text, 'x.lock.yml')).toThrow(message);
+});
+
+test('reads back any lock that it can have written, whatever its texts look like to YAML', () => {
+  const odd = fc.constantFrom(
+    '1e3',
+    '0x10',
+    '1.0',
+    '1_000',
+    '.5',
+    '0o7',
+    '1.',
+    '2024.01.01',
+    '0.e1',
+    '12e03',
+    '1+',
+    '0b1',
+    '6.0_1',
+  );
+  const word = fc.oneof(odd, fc.stringMatching(/^[A-Za-z0-9_.+]{1,64}$/));
+  const name = fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,40}$/);
+  const channel = fc.constantFrom(
+    'https://h.example/t',
+    'http://127.0.0.1:8080/a%20b',
+    'file:///srv/c',
+    'file:///srv/%C3%BC/c',
+  );
+  const hex = (digits: number) =>
+    fc.stringMatching(new RegExp(`^[0-9]{${digits}}$|^[0-9a-f]{${digits}}$|^[0-9]{${digits - 3}}e[0-9]{2}$`));
+  const locked = fc
+    .record(
+      {
+        ...{ name, version: word, build: word, buildNumber: fc.nat(), channel, sha256: hex(64) },
+        subdir: fc.constantFrom('noarch', 'linux-64'),
+        extension: fc.constantFrom('.conda', '.tar.bz2'),
+        md5: hex(32),
+        sizeBytes: fc.maxSafeNat(),
+      },
+      { requiredKeys: ['name', 'version', 'build', 'buildNumber', 'channel', 'sha256', 'subdir', 'extension'] },
+    )
+    .map(({ extension, ...one }) => ({
+      ...one,
+      url: `${one.channel}/${one.subdir}/${one.name}-${one.version}-${one.build}${extension}`,
+    }));
+  const any = fc.record({
+    lockVersion: fc.constant(1 as const),
+    platform: fc.constant('linux-64'),
+    inputsDigest: hex(64),
+    channels: fc.array(channel),
+    virtualPackages: fc.dictionary(
+      fc.oneof(name, fc.string({ unit: 'binary' })),
+      fc.oneof(word, fc.string({ unit: 'binary' })),
+      {
+        noNullPrototype: true,
+      },
+    ),
+    packages: fc.uniqueArray(locked, { selector: (one) => one.name.toLowerCase(), maxLength: 5 }),
+  });
+  fc.assert(
+    fc.property(any, (written) => {
+      const packages = written.packages.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+      expect(parseLock(renderLock(written), 'x.lock.yml')).toEqual({ ...written, packages });
+    }),
+    { numRuns: 500 },
+  );
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { parseDependencyName, parseMatchSpec, parseSpecs } from '../../../src/conda/match-spec.ts';
+import { parseDependencyName, parseMatchSpec, parseSpecs, renderMatchSpec } from '../../../src/conda/match-spec.ts';
 import { AppError } from '../../../src/system/app-error.ts';
 
 const line = (text: string) => ({ text, at: 'environment.yml:4:5' });
@@ -95,4 +95,34 @@ test.each([
   ['*', undefined],
 ])('the dependency %s needs %s', (dependency, name) => {
   expect(parseDependencyName(dependency)).toBe(name);
+});
+
+test('reads any spec that it renders to the same', () => {
+  const fields = fc.record(
+    {
+      name: fc.stringMatching(/^[a-z0-9_][a-z0-9_.-]{0,30}$/),
+      version: fc.oneof(
+        fc.constantFrom('>=2,<3', '1.8.*|^2[.](1|2)$', '~=1!2.0+a', '*'),
+        fc.stringMatching(/^[0-9a-z.*<>=!~|,+]{1,20}$/),
+      ),
+      build: fc.stringMatching(/^[A-Za-z0-9_.*^$()|[\]-]{1,12}$/),
+      build_number: fc.oneof(
+        fc.nat().map(String),
+        fc.nat().map((number) => `>=${number}`),
+      ),
+      md5: fc.stringMatching(/^[0-9a-f]{32}$/),
+      sha256: fc.stringMatching(/^[0-9a-f]{64}$/),
+      subdir: fc.constantFrom('noarch', 'linux-64'),
+      track_features: fc.constantFrom('mkl', 'a b', 'a,b'),
+      fn: fc.constantFrom('a-1-0.conda', 'a b'.replace(' ', '')),
+    },
+    { requiredKeys: ['name'] },
+  );
+  fc.assert(
+    fc.property(fields, (spec) => {
+      // A "#" begins a comment, and conditions are refused.
+      expect(parseMatchSpec(renderMatchSpec(spec))).toEqual(spec);
+    }),
+    { numRuns: 500 },
+  );
 });
