@@ -56,6 +56,9 @@ export interface PackageMetadata {
 /** The placeholder of has_prefix lines that name none (CEP 34, `info/has_prefix`). */
 const defaultPlaceholder = '/opt/anaconda1anaconda2anaconda3';
 
+/** No info file needs more than some levels. */
+const maxDepth = 100;
+
 /** The info files that matter, as they are in the archive. */
 export interface InfoFiles {
   readonly 'index.json'?: Buffer | undefined;
@@ -162,7 +165,16 @@ function parseJson<T>(url: string, member: string, schema: z.ZodType<T>, bytes: 
     throw packageInvalid(url, `${member} is not JSON`);
   }
   const parsed = schema.safeParse(value);
+  // Keys that we do not know go into the record as they are.
+  if (parsed.success && isNestedDeeply(parsed.data, maxDepth))
+    throw packageInvalid(url, `${member} is nested too deeply`);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw packageInvalid(url, `${member}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'is not what it must be'}`);
+}
+
+/** What is nested without end can be parsed, but not written: that takes a function call for each level. */
+function isNestedDeeply(value: unknown, levelsLeft: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levelsLeft === 0 || Object.values(value).some((inner) => isNestedDeeply(inner, levelsLeft - 1));
 }

@@ -207,6 +207,7 @@ export const packageTargets: readonly FuzzTarget[] = [
       info(index, '', link, 'bin/a\nb c\n', '/p text bin/a\n"/q r" binary "b c"\n', 'bin/a\n', 'b c\n'),
       info(index, '', '', 'bin/a\n', '"" text bin/a\n'),
       info({ ...index, extra: 'x' }, paths),
+      info(JSON.stringify(index).replace('{', `{"deep":${'['.repeat(100_000)}${']'.repeat(100_000)},`), paths),
     ],
     tokens: [
       separator,

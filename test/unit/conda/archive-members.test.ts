@@ -27,6 +27,7 @@ describe('names of members', () => {
     ['lib/..', '..'],
     ['a\nb', 'control character'],
     ['a\0b', 'control character'],
+    ['a\ufffdb', 'not UTF-8'],
     ['a\u001b[31m', 'control character'],
     ['x'.repeat(256), 'too long'],
     ['dir/'.repeat(1000) + 'x', 'too long'],
@@ -146,4 +147,13 @@ describe('a package as a whole', () => {
       { kind: 'link', path: 'lib/c', target: '../../outside', mtimeSeconds: 0 },
     ]);
   });
+});
+
+it('ends at a number of members that no package has', { timeout: 60_000 }, () => {
+  const table = new MemberTable(url);
+  const admit = (): void => {
+    for (let index = 0; index <= 2_000_000; index += 1) table.admit(header({ name: String(index) }));
+  };
+
+  expect(admit).toThrow(/more than 2000000 members/);
 });

@@ -61,6 +61,15 @@ describe('a package', () => {
     expect(() => parsePackageMetadata(url, { 'paths.json': manifest() })).toThrow(/has no info\/index\.json/);
   });
 
+  it('with metadata nested so deeply that it cannot be written again is refused', () => {
+    const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+    const text = JSON.stringify(index).replace('{', `{"extra":${deep},`);
+
+    expect(() => parsePackageMetadata(url, { 'index.json': Buffer.from(text), 'paths.json': manifest() })).toThrow(
+      /info\/index\.json is nested too deeply/,
+    );
+  });
+
   it('has entry points only when it is noarch: python', () => {
     const link = json({ noarch: { type: 'python', entry_points: ['tool = tool:main'] }, package_metadata_version: 1 });
     const read = (noarch?: string) =>
@@ -72,6 +81,12 @@ describe('a package', () => {
 
     expect(read('python')).toMatchObject({ noarchPython: true, entryPoints: ['tool = tool:main'] });
     expect(read()).toMatchObject({ noarchPython: false, entryPoints: [] });
+  });
+
+  it('of before paths.json with an empty placeholder is refused: it would be everywhere', () => {
+    const info = { 'index.json': json(index), files: Buffer.from('a\n'), has_prefix: Buffer.from('"" text a\n') };
+
+    expect(() => parsePackageMetadata(url, info)).toThrow(/info\/has_prefix says/);
   });
 
   it('of before paths.json is read from files, has_prefix and no_link', () => {

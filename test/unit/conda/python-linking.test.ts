@@ -67,6 +67,11 @@ describe('entry points', () => {
     expect(() => parseEntryPoint(url, text)).toThrow(/entry point/);
   });
 
+  it('of any length are refused at once: the pattern of one would take hours', () => {
+    for (const text of [`a${' '.repeat(1_000_000)}`, `a = b:c${' '.repeat(1_000_000)}x`])
+      expect(() => parseEntryPoint(url, text)).toThrow(/entry point/);
+  });
+
   it('become the script that conda writes', () => {
     const script = renderEntryPoint({ command: 'tool', module: 'tool.cli', func: 'App.run' }, python, '/opt/conda/a-1');
 
