@@ -10,9 +10,11 @@ import {
   lstat,
   lstatIfThere,
   makeDir,
+  pathExists,
   publishFile,
   readdir,
   readText,
+  realpath,
   removeTree,
   walkTree,
   writeNewFile,
@@ -39,6 +41,7 @@ import {
   renderOtherRecord,
   type WrittenRecord,
 } from './other-records.ts';
+import { packageHostile } from './package-problem.ts';
 import { planPython } from './python-linking.ts';
 import { readPackageIndex } from './read-package-index.ts';
 
@@ -130,8 +133,8 @@ async function settle(
   const timestamps = [...indexes.values()].map(({ timestamp }) => (typeof timestamp === 'number' ? timestamp : 0));
   const epochSeconds = environmentEpoch(timestamps);
   const records = await readWrittenRecords(installer, prefixOnDisk, lock.packages);
-  for (const record of records.values())
-    for (const pyc of listCompiled(record)) await removeTree(path.join(prefixOnDisk, pyc));
+  for (const [locked, record] of records)
+    for (const pyc of listCompiled(record)) await removeCompiled(prefixOnDisk, pyc, locked);
 
   const python = lock.packages.find(({ name }) => name === 'python');
   let bytecode: ReadonlyMap<string, string> = new Map();
@@ -177,6 +180,15 @@ async function settle(
   settleNewTimes(prefixOnDisk, sinceMs, epochSeconds);
 }
 
+/** @throws AppError PACKAGE_HOSTILE where a link of a package would lead out of the prefix */
+async function removeCompiled(prefixOnDisk: string, pyc: string, { url }: LockedPackage): Promise<void> {
+  const dir = path.join(prefixOnDisk, path.dirname(pyc));
+  if (!(await pathExists(dir))) return;
+  if ((await realpath(dir)) !== path.join(await realpath(prefixOnDisk), path.dirname(pyc)))
+    throw packageHostile(url, pyc, 'is bytecode that is reached through a link');
+  await removeTree(path.join(prefixOnDisk, pyc));
+}
+
 /** @throws AppError INSTALLER_FAILED where these are not the packages of the lock */
 async function readWrittenRecords(
   installer: InstallerProgram,
@@ -184,7 +196,8 @@ async function readWrittenRecords(
   packages: readonly LockedPackage[],
 ): Promise<ReadonlyMap<LockedPackage, WrittenRecord>> {
   const dir = path.join(prefixOnDisk, 'conda-meta');
-  const written = new Set((await readdir(dir)).filter((name) => name.endsWith('.json')));
+  const entries = await readdir(dir, { withFileTypes: true });
+  const written = new Set(entries.filter((one) => one.isFile() && one.name.endsWith('.json')).map(({ name }) => name));
   const records = new Map<LockedPackage, WrittenRecord>();
   const missing: string[] = [];
   for (const locked of packages) {

@@ -1,10 +1,16 @@
 // conda-meta records that another program wrote, made the same for the same lock: what it says of files stays, the rest is ours.
 import { z } from 'zod';
+import { parseMemberName } from './archive-members.ts';
 import { renderPackageRecord } from './conda-meta.ts';
 import type { LockedPackage } from './lock.ts';
 import { packageInvalid } from './package-problem.ts';
 
-const RecordedPath = z.looseObject({ _path: z.string(), path_type: z.string().optional() });
+/** A path below the prefix: packages have a say in what is recorded. */
+const plainPath = z.string().refine((text) => {
+  const parsed = parseMemberName(text);
+  return !('refused' in parsed) && parsed.path === text && text !== '';
+});
+const RecordedPath = z.looseObject({ _path: plainPath, path_type: z.string().optional() });
 const WrittenRecord = z.looseObject({
   name: z.string(),
   version: z.string(),

@@ -103,21 +103,20 @@ async function write(layout: MirrorLayout, request: MirrorRequest): Promise<Mirr
   const change = await compare(layout, mirror, request);
   const { plan, missing, unneeded } = change;
   const files = listFiles(plan);
-  const dirs = new Set([...files, 'mirror.json'].map((file) => path.dirname(layout.file(file))));
-  for (const dir of dirs) {
-    await makeSharedDir(dir);
-    await removeUnfinished(dir);
-  }
   let changed = false;
   const put = async (file: string, data: string | Uint8Array): Promise<void> => {
     if ((await lstatIfThere(file))?.isFile() && Buffer.from(data).equals(await readBytes(file))) return;
     await writeFileAtomic(file, data);
     changed = true;
   };
-  // What comes is told before it is there, so that a run that is killed leaves nothing that nobody knows.
+  // Before anything else: a run that is killed leaves nothing that nobody knows, nor a directory that is no mirror.
   if (files.some((file) => !mirror.files.includes(file)))
     await put(layout.state, renderMirrorState(mirror.locks, [...mirror.files, ...files]));
-
+  const dirs = new Set([...files, 'mirror.json'].map((file) => path.dirname(layout.file(file))));
+  for (const dir of dirs) {
+    await makeSharedDir(dir);
+    await removeUnfinished(dir);
+  }
   await addPackages(layout, missing, request);
   const records = await readRecords(layout, plan, request);
   const recordOf = (one: MirroredPackage): PackageRecord => records.get(one.path) ?? {};

@@ -3,11 +3,12 @@
 import { createHash } from 'node:crypto';
 import { afterAll, expect, it } from 'vitest';
 import { fuzz } from './fuzz-target.ts';
+import { mirrorTargets } from './mirror-targets.ts';
 import { packageTargets } from './package-targets.ts';
 import { pipTargets } from './pip-targets.ts';
 import { textTargets } from './text-targets.ts';
 
-const targets = [...packageTargets, ...pipTargets, ...textTargets];
+const targets = [...mirrorTargets, ...packageTargets, ...pipTargets, ...textTargets];
 const totalMs = 60_000;
 const today = new Date().toISOString().slice(0, 10);
 /** Another each day, so that many runs see more than one. */

@@ -1,6 +1,7 @@
 // npm run fuzz -- --minutes 10 [--target name] [--seed n]: goes round all targets until the time is over.
 import { parseArgs } from 'node:util';
 import { fuzz } from './fuzz-target.ts';
+import { mirrorTargets } from './mirror-targets.ts';
 import { packageTargets } from './package-targets.ts';
 import { pipTargets } from './pip-targets.ts';
 import { textTargets } from './text-targets.ts';
@@ -8,7 +9,7 @@ import { textTargets } from './text-targets.ts';
 const { values } = parseArgs({
   options: { minutes: { type: 'string', default: '10' }, target: { type: 'string' }, seed: { type: 'string' } },
 });
-const targets = [...packageTargets, ...pipTargets, ...textTargets].filter(
+const targets = [...mirrorTargets, ...packageTargets, ...pipTargets, ...textTargets].filter(
   ({ name }) => values.target === undefined || name === values.target,
 );
 const turnMs = 10_000;

@@ -25,7 +25,7 @@ while read -r url; do
   stem=${name%.tar.bz2}
   mkdir -p "$root/pkgs/$stem"
   tar -xjf "$archive" -C "$root/pkgs/$stem"
-  paths=
+  paths=${extra-} # further entries of the record, where a test wants some
   while read -r path; do
     mkdir -p "$prefix/$(dirname "$path")"
     ln "$root/pkgs/$stem/$path" "$prefix/$path"

@@ -166,6 +166,20 @@ describe('another program (a stand-in)', () => {
     );
   });
 
+  it('removes nothing outside, whatever its records say of bytecode', async () => {
+    await add('tool', [{ type: 'file', path: 'share/tool', data: 'x' }]);
+    await mkdir(path.join(dir, 'outside'));
+    await writeFile(path.join(dir, 'outside/kept.pyc'), 'k');
+    const listing = (at: string): string => `extra='{"_path":"${at}","path_type":"pyc_file"}'`;
+
+    await expect(install(await standIn(listing('../outside/kept.pyc')), 'a')).rejects.toMatchObject({
+      problems: [{ code: 'PACKAGE_INVALID' }],
+    });
+    const link = `ln -s '${dir}/outside' "$prefix/link"; ${listing('link/kept.pyc')}`;
+    await expect(install(await standIn(link), 'b')).rejects.toMatchObject({ problems: [{ code: 'PACKAGE_HOSTILE' }] });
+    expect(await readFile(path.join(dir, 'outside/kept.pyc'), 'utf8')).toBe('k');
+  });
+
   it('gets what the disk has damaged in the cache fetched again', async () => {
     await add('tool', [{ type: 'file', path: 'share/tool', data: 'x' }]);
     const { sha256, sizeBytes } = packages[0] ?? { sha256: '' };

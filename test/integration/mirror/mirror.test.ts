@@ -227,6 +227,17 @@ describe('adding to a mirror', () => {
     expect((await mirror([])).plan.locks.map(({ name }) => name)).toEqual(['a']);
   });
 
+  it('goes on where a first run ended early', async () => {
+    const b = await ask(source.url, ['extra']);
+    const file = path.join(dir, 'channels/own/linux-64/extra-1.0-0.conda');
+    const whole = await readFile(file);
+    await rm(file);
+    await expect(mirror([asMirrored('b', b)])).rejects.toThrow(/cannot be downloaded/);
+    await writeFile(file, whole);
+
+    expect((await mirror([asMirrored('b', b)])).changed).toBe(true);
+  });
+
   it('puts back a package that is cut short, and clears what a killed run left', async () => {
     const lock = asMirrored('a', await ask(source.url, ['tool']));
     await mirror([lock]);
