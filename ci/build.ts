@@ -1,4 +1,4 @@
-// Makes dist/: the command line, the solver's worker and the launcher's planner, each one file.
+// Makes dist/: the command line, the threads that solve and unpack, and the launcher's planner, each one file.
 import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { build } from 'esbuild';
@@ -10,7 +10,11 @@ await rm(dist, { recursive: true, force: true }); // chunks are named by their c
 await mkdir(dist, { recursive: true });
 await build({
   absWorkingDir: root,
-  entryPoints: { condense: 'src/cli/condense.ts', 'solve-worker': 'src/conda/solve-worker.ts' },
+  entryPoints: {
+    condense: 'src/cli/condense.ts',
+    'solve-worker': 'src/conda/solve-worker.ts',
+    'unpack-worker': 'src/conda/unpack-worker.ts',
+  },
   outdir: dist,
   outExtension: { '.js': '.mjs' },
   bundle: true,

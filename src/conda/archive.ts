@@ -1,22 +1,33 @@
-// Unpacks a .conda or .tar.bz2 package into a directory of its own, hashing as it writes.
+// Unpacks a .conda or .tar.bz2 package into a directory of its own: each file is hashed, given the prefix and written at once.
 // Formats: CEP 35. `.conda` is a zip of two zstd tars (info-*, pkg-*), `.tar.bz2` one tar; the member paths are the same.
-import { createHash, hash } from 'node:crypto';
-import { PassThrough, Transform, type Duplex, type Readable, type Writable } from 'node:stream';
+import { createHash, hash, type Hash } from 'node:crypto';
+import { PassThrough, type Duplex, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import zlib from 'node:zlib';
-import tar from 'tar-stream';
 import yauzl from 'yauzl';
 import { AppError, errorMessage } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { stat } from '../system/files.ts';
 import { streamCommand } from '../system/stream-command.ts';
-import type { TreeWriter } from '../system/tree-writer.ts';
-import { MemberTable, type FileMember, type Member } from './archive-members.ts';
+import type { NewFile, TreeWriter } from '../system/tree-writer.ts';
+import { MemberTable, type FileMember, type Member, type MemberHeader } from './archive-members.ts';
+import { INFO_FILES, parseManifest, type InfoFiles, type ManifestEntry } from './package-metadata.ts';
 import { packageHostile, packageInvalid } from './package-problem.ts';
+import { putPrefix } from './put-prefix.ts';
+import { TarReader, type TarSink, type TarWish } from './tar-reader.ts';
 
 /** A member as it is now in the package's directory. */
 export type UnpackedMember =
-  | { readonly kind: 'file'; mode: number; mtimeSeconds: number; sizeBytes: number; sha256: string }
+  | {
+      readonly kind: 'file';
+      mode: number;
+      mtimeSeconds: number;
+      /** Of what the archive has, as is the digest. */
+      sizeBytes: number;
+      sha256: string;
+      /** The digest of the file as it was written, where the prefix has been put in place of the placeholder. */
+      sha256InPrefix?: string;
+    }
   | { readonly kind: 'link'; mtimeSeconds: number; target: string }
   | { readonly kind: 'directory' };
 
@@ -27,29 +38,44 @@ export interface Unpacking {
   readonly url: string;
   /** Writes into an empty directory. */
   readonly writer: TreeWriter;
-  /** Called once with the bytes of info/paths.json: the size that each path may have. */
-  readonly readSizes: (manifest: Buffer) => ReadonlyMap<string, number | undefined>;
+  /**
+   * Where users will see the environment. Files that hold the package's placeholder are written with this in its place, as
+   * far as info/paths.json comes before them; the others are left as they are. Default: none is replaced.
+   */
+  readonly prefixInside?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-const manifestName = 'info/paths.json';
+export interface Unpacked {
+  /** The members that are now in the directory, by path; without those that the manifest does not list, and without info/. */
+  readonly members: ReadonlyMap<string, UnpackedMember>;
+  readonly info: InfoFiles;
+  /** What info/paths.json lists. */
+  readonly manifest: readonly ManifestEntry[] | undefined;
+}
+
+/** A second name of a file that was written with the prefix, and may have to be without: unpack again, replacing nothing. */
+export class SharedWithPrefix extends Error {
+  override readonly name = 'SharedWithPrefix';
+}
+
 /** Members up to this size are held whole: one write, one hash. Larger ones are written as they come. */
 const wholeFileBytes = 4 << 20;
+/** Larger ones are left to the linker. A libLLVM has 100 MB; several may be held at once. */
+const maxReplacedBytes = 64 << 20;
 /** No info file comes near; they are read whole. */
 const maxInfoFileBytes = 256 << 20;
 /** How many times its own size an archive may unpack to: that of real files stays below 20. */
 const maxRatio = 200;
 /** What a package may unpack to whatever its archive's size: files of zeros are small in an archive. */
 const freeListedBytes = 1 << 30;
-/** What may come between members: tar-stream holds long names and pax headers whole, and those of packages have some kilobytes. */
-const maxBetweenBytes = 8 << 20;
 const zstdOptions: zlib.ZstdOptions = { chunkSize: 512 << 10 };
 
 /**
- * @returns the members that are now in the directory, by path; those that the manifest does not list are left out
- * @throws AppError PACKAGE_HOSTILE, PACKAGE_INVALID (also for a broken archive), TOOL_MISSING (no bzip2), INTERRUPTED
+ * @throws AppError PACKAGE_HOSTILE, PACKAGE_INVALID (also for a broken archive), TOOL_MISSING (no bzip2), INTERRUPTED;
+ * SharedWithPrefix
  */
-export async function unpackArchive(unpacking: Unpacking): Promise<ReadonlyMap<string, UnpackedMember>> {
+export async function unpackArchive(unpacking: Unpacking): Promise<Unpacked> {
   const { file, url, signal } = unpacking;
   const unpacker = new Unpacker(unpacking, (await stat(file)).size);
   try {
@@ -59,10 +85,13 @@ export async function unpackArchive(unpacking: Unpacking): Promise<ReadonlyMap<s
   } catch (error) {
     if (signal?.aborted) throw new AppError(EXIT.interrupted, { code: 'INTERRUPTED', message: 'was interrupted' });
     const isBrokenArchive = error instanceof AppError && error.problems.some(({ code }) => code === 'TOOL_FAILED');
-    if ((error instanceof AppError && !isBrokenArchive) || isDiskError(error)) throw error;
+    if ((error instanceof AppError && !isBrokenArchive) || error instanceof SharedWithPrefix || isDiskError(error))
+      throw error;
     throw packageInvalid(url, `cannot be unpacked: ${errorMessage(error)}`);
+  } finally {
+    unpacker.close();
   }
-  return unpacker.members;
+  return unpacker;
 }
 
 async function unpackConda(file: string, url: string, unpacker: Unpacker, signal?: AbortSignal): Promise<void> {
@@ -95,53 +124,24 @@ async function unpackTarBz2(file: string, unpacker: Unpacker, signal?: AbortSign
   });
   try {
     await unpackTar(bzip2.stdout, new PassThrough(), unpacker, signal);
-  } catch (error) {
+  } finally {
     bzip2.stop();
-    // What we refused made bzip2 fail; otherwise it failed by itself, and a cut tar is only the effect.
-    if (error instanceof AppError) await bzip2.ended.catch(() => undefined);
-    else await bzip2.ended;
-    throw error;
+    // Where bzip2 failed by itself, a cut tar is only the effect: this tells the cause.
+    await bzip2.ended;
   }
-  bzip2.stop();
-  await bzip2.ended;
 }
 
 async function unpackTar(source: Readable, through: Duplex, unpacker: Unpacker, signal?: AbortSignal): Promise<void> {
-  const extract = tar.extract();
-  // tar-stream's own stream library keeps Node's contract; its types do not say so.
-  const meter = new TarMeter();
-  extract.on('entry', (header) => {
-    meter.expect(header);
-  });
-  const feeding = pipeline(source, through, meter, extract as unknown as Writable, signal ? { signal } : {});
-  // Its failure also ends the loop below; without this it would be an unhandled rejection first.
-  feeding.catch(() => undefined);
-  try {
-    for await (const entry of extract) {
+  const reader = new TarReader(unpacker);
+  await pipeline(source, through, async (chunks: AsyncIterable<Buffer>) => {
+    for await (const chunk of chunks) {
       signal?.throwIfAborted();
-      await unpacker.take(entry.header, entry as unknown as Readable);
+      reader.push(chunk);
     }
-  } finally {
-    extract.destroy();
-  }
-  await feeding;
-}
-
-/** Stops a tar of which little is members: headers, or what follows the last member, without end. */
-class TarMeter extends Transform {
-  #taken = 0;
-  #memberEnd = 0;
-
-  expect(header: tar.Header): void {
-    this.#memberEnd = this.#taken + header.size;
-  }
-
-  override _transform(chunk: Buffer, _: BufferEncoding, done: (error: Error | null, chunk?: Buffer) => void): void {
-    this.#taken += chunk.length;
-    const isEndless = this.#taken > this.#memberEnd + maxBetweenBytes;
-    if (isEndless) done(new Error(`has more than ${maxBetweenBytes} bytes between or after its members`));
-    else done(null, chunk);
-  }
+  });
+  // A program that was stopped for it may have ended its output where a member ends.
+  signal?.throwIfAborted();
+  reader.finish();
 }
 
 function isDiskError(error: unknown): boolean {
@@ -151,13 +151,18 @@ function isDiskError(error: unknown): boolean {
 }
 
 /** Writes the members of one package. */
-class Unpacker {
+class Unpacker implements TarSink, Unpacked {
   readonly members = new Map<string, UnpackedMember>();
+  readonly info: { -readonly [name in keyof InfoFiles]: InfoFiles[name] } = {};
+  manifest: ManifestEntry[] | undefined;
   readonly #unpacking: Unpacking;
   readonly #table: MemberTable;
-  #sizes: ReadonlyMap<string, number | undefined> | undefined;
+  #listed: ReadonlyMap<string, ManifestEntry> | undefined;
   #unlistedBytesLeft: number;
   #listedBytesLeft: number;
+  /** The file whose bytes come next. */
+  #member: FileMember | undefined;
+  #piecemeal: { readonly file: NewFile; readonly hash: Hash } | undefined;
 
   constructor(unpacking: Unpacking, archiveBytes: number) {
     this.#unpacking = unpacking;
@@ -166,35 +171,89 @@ class Unpacker {
     this.#listedBytesLeft = maxRatio * archiveBytes + freeListedBytes;
   }
 
-  async take(header: tar.Header, content: Readable): Promise<void> {
-    const member = this.#table.admit({
-      name: header.name,
-      type: header.type,
-      mode: header.mode,
-      mtimeSeconds: memberTime(header),
-      sizeBytes: header.size,
-      linkName: header.linkname,
-    });
-    if (!member || !this.#isWanted(member)) {
-      content.resume();
+  begin(header: MemberHeader): TarWish {
+    const member = this.#table.admit(header);
+    if (!member || !this.#isWanted(member)) return 'skip';
+    if (member.kind !== 'file') {
+      this.#writeOther(member);
+      return 'skip';
+    }
+    this.#member = member;
+    const { path, mode, mtimeSeconds, sizeBytes } = member;
+    if (sizeBytes <= wholeFileBytes || path.startsWith('info/')) return 'whole';
+    if (this.#placeholder(path) && sizeBytes <= maxReplacedBytes) return 'whole';
+    this.#piecemeal = {
+      file: this.#unpacking.writer.newFile(path, mode, mtimeSeconds),
+      hash: createHash('sha256'),
+    };
+    return 'pieces';
+  }
+
+  whole(data: Buffer): void {
+    const { url, writer, prefixInside = '' } = this.#unpacking;
+    const member = this.#begun();
+    const { path, mode, mtimeSeconds, sizeBytes } = member;
+    if (path.startsWith('info/')) {
+      this.#takeInfo(path.slice('info/'.length), data);
       return;
     }
-    if (member.kind === 'file') {
-      await this.#writeFile(member, content);
-      return;
-    }
-    content.resume();
-    this.#writeOther(member);
+    const sha256 = hash('sha256', data, 'hex');
+    const placeholder = this.#placeholder(path);
+    const written = placeholder ? putPrefix({ url, path, data, placeholder, prefixInside }) : data;
+    writer.file(path, written, mode, mtimeSeconds);
+    const file = { kind: 'file', mode, mtimeSeconds, sizeBytes, sha256 } as const;
+    if (!placeholder) this.members.set(path, file);
+    else
+      this.members.set(path, { ...file, sha256InPrefix: written === data ? sha256 : hash('sha256', written, 'hex') });
+  }
+
+  piece(data: Buffer): void {
+    this.#piecemeal?.hash.update(data);
+    this.#piecemeal?.file.write(data);
+  }
+
+  end(): void {
+    const { path, mode, mtimeSeconds, sizeBytes } = this.#begun();
+    const sha256 = this.#piecemeal?.hash.digest('hex') ?? '';
+    this.close();
+    this.members.set(path, { kind: 'file', mode, mtimeSeconds, sizeBytes, sha256 });
+  }
+
+  /** Of the file that was being written, when no more comes. */
+  close(): void {
+    const open = this.#piecemeal;
+    this.#piecemeal = undefined;
+    open?.file.close();
+  }
+
+  #begun(): FileMember {
+    if (!this.#member) throw new Error('bytes of no member');
+    return this.#member;
+  }
+
+  #placeholder(path: string): ManifestEntry['placeholder'] {
+    return this.#unpacking.prefixInside === undefined ? undefined : this.#listed?.get(path)?.placeholder;
+  }
+
+  #takeInfo(name: string, data: Buffer): void {
+    // A copy: the chunk that it is a part of is large.
+    this.info[name as keyof InfoFiles] = Buffer.from(data);
+    if (name !== 'paths.json') return;
+    this.manifest = parseManifest(this.#unpacking.url, data);
+    this.#listed = new Map(this.manifest.map((entry) => [entry.path, entry]));
   }
 
   #isWanted(member: Member): boolean {
-    if (member.kind !== 'file') return true;
-    const { path, sizeBytes } = member;
-    const { url } = this.#unpacking;
+    const { path } = member;
     const isInfo = path.startsWith('info/');
+    if (member.kind !== 'file') return !isInfo;
+    const { url } = this.#unpacking;
+    const { sizeBytes } = member;
     if (isInfo && sizeBytes > maxInfoFileBytes) throw packageHostile(url, path, `has ${sizeBytes} bytes`);
-    const listed = this.#sizes?.get(path);
-    if (!isInfo && listed !== undefined) {
+    const entry = isInfo ? undefined : this.#listed?.get(path);
+    // Links are measured by what they point at, so their size says nothing.
+    const listed = entry?.type === 'hardlink' ? entry.sizeBytes : undefined;
+    if (listed !== undefined) {
       if (listed !== sizeBytes)
         throw packageHostile(url, path, `has ${sizeBytes} bytes, not ${listed} as info/paths.json says`);
       this.#listedBytesLeft -= sizeBytes;
@@ -202,32 +261,7 @@ class Unpacker {
     // What is not written is read all the same.
     if (this.#unlistedBytesLeft < 0 || this.#listedBytesLeft < 0)
       throw packageHostile(url, path, 'makes the package far larger than its archive');
-    return isInfo || this.#sizes?.has(path) !== false;
-  }
-
-  async #writeFile(member: FileMember, content: Readable): Promise<void> {
-    const { path, mode, mtimeSeconds, sizeBytes } = member;
-    const { writer } = this.#unpacking;
-    let sha256: string;
-    if (sizeBytes <= wholeFileBytes || path === manifestName) {
-      const data = await readWhole(content);
-      sha256 = hash('sha256', data, 'hex');
-      writer.file(path, data, mode, mtimeSeconds);
-      if (path === manifestName) this.#sizes = this.#unpacking.readSizes(data);
-    } else {
-      const hasher = createHash('sha256');
-      const file = writer.newFile(path, mode, mtimeSeconds);
-      try {
-        for await (const chunk of content as AsyncIterable<Buffer>) {
-          hasher.update(chunk);
-          file.write(chunk);
-        }
-      } finally {
-        file.close();
-      }
-      sha256 = hasher.digest('hex');
-    }
-    this.members.set(path, { kind: 'file', mode, mtimeSeconds, sizeBytes, sha256 });
+    return isInfo ? INFO_FILES.has(path.slice('info/'.length)) : !this.#listed || entry !== undefined;
   }
 
   #writeOther(member: Exclude<Member, FileMember>): void {
@@ -245,27 +279,11 @@ class Unpacker {
         const original = this.members.get(member.target);
         if (original?.kind !== 'file')
           throw packageInvalid(url, `${path} is a hard link to ${member.target}, which info/paths.json does not list`);
+        if (original.sha256InPrefix !== undefined) throw new SharedWithPrefix(path);
         writer.hardLink(path, member.target);
         this.members.set(path, original);
         break;
       }
     }
   }
-}
-
-async function readWhole(content: Readable): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of content as AsyncIterable<Buffer>) chunks.push(chunk);
-  return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
-}
-
-/**
- * Whole seconds, rounded down as Python and squashfs do: a .pyc names its source's time so. A pax time is exact where the
- * header's own may be rounded up (Python's tarfile, PEP 552, pax(1) `mtime`).
- */
-function memberTime(header: tar.Header): number {
-  const exact = Number((header.pax as Partial<Record<string, string>> | null | undefined)?.['mtime'] ?? Number.NaN);
-  const seconds = Math.floor(Number.isFinite(exact) ? exact : header.mtime.getTime() / 1000);
-  // squashfs has 32 bits, and so has the time in a .pyc.
-  return Number.isFinite(seconds) ? Math.min(Math.max(seconds, 0), 0xffff_ffff) : 0;
 }

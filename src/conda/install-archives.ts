@@ -40,7 +40,7 @@ async function install(
   await chmod(prefixOnDisk, 0o755);
   // In the prefix, so that files are moved, not copied; no package may bring such a name.
   const scratch = await mkdtemp(path.join(prefixOnDisk, '.condense-unpack-'));
-  const unpacked = await unpackPackages({ packages: lock.packages, archives, scratch, report, signal });
+  const unpacked = await unpackPackages({ packages: lock.packages, archives, scratch, prefixInside, report, signal });
   const packages = linkOrder(unpacked.map((one) => ({ one, ...orderFacts(one) }))).map(({ one }) => one);
   const python = environmentPython(packages);
   const epochSeconds = environmentEpoch(packages.map(({ metadata }) => metadata.index.timestamp));
@@ -52,8 +52,9 @@ async function install(
   const said = await runScripts(request, packages, plan);
   throwIfInterrupted(signal);
   const times = new Map(plan.items.map((item) => [item.path, item.mtimeSeconds]));
-  // Before compiling: bytecode names the time of its source.
-  settleTimes(prefixOnDisk, (at) => times.get(at), epochSeconds);
+  const hasScripts = packages.some((one) => times.has(scriptPath(one.locked.name, 'post-link')));
+  // Scripts write with the time of today. Before compiling: bytecode names the time of its source.
+  if (hasScripts) settleTimes(prefixOnDisk, (at) => times.get(at), epochSeconds);
   const bytecode = await compile(request, plan, linked, python);
   throwIfInterrupted(signal);
   await writeRecords({

@@ -1,14 +1,16 @@
-// Performs a link plan: moves what was unpacked into the prefix, with the prefix put into the files that hold it.
+// Performs a link plan: moves what was unpacked into the prefix, and puts the prefix into files where that is still to be done.
 import path from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { readBytes } from '../system/files.ts';
 import { TreeWriter } from '../system/tree-writer.ts';
+import type { UnpackedMember } from './archive.ts';
 import type { LinkItem, LinkPlan } from './link-plan.ts';
 import { packageInvalid } from './package-problem.ts';
-import { PrefixTooLongError, replacePrefix } from './prefix-replacement.ts';
+import { planMoves } from './plan-moves.ts';
+import { putPrefix } from './put-prefix.ts';
 
 export interface Linked {
   readonly files: number;
@@ -34,8 +36,9 @@ export async function linkItems(request: {
   const writer = new TreeWriter(request.prefixOnDisk);
   const rewritten = new Map<string, string>();
   let bytes = 0;
-  for (const dir of plan.directories) writer.directory(dir);
-  for (const [index, item] of plan.items.entries()) {
+  const moves = planMoves(plan.items, isReady);
+  for (const { owner, from, to } of moves.directories) writer.moveDirectoryIn(path.join(owner.dir, from), to);
+  for (const [index, item] of moves.items.entries()) {
     if (index % batch === 0) {
       // Signals are only seen between turns of the event loop.
       await setImmediate();
@@ -44,12 +47,16 @@ export async function linkItems(request: {
     const data = await newBytes(item, prefixInside);
     if (data) {
       writer.file(item.path, data, item.source.kind === 'link' ? 0o644 : item.source.mode, item.mtimeSeconds);
-      rewritten.set(item.path, createHash('sha256').update(data).digest('hex'));
-      bytes += data.length;
-    } else {
-      writer.moveIn(unpackedPath(item), item.path);
-      bytes += memberBytes(item);
-    }
+      rewritten.set(item.path, hash('sha256', data, 'hex'));
+    } else writer.moveIn(unpackedPath(item), item.path);
+  }
+  for (const dir of plan.directories) writer.directory(dir);
+  for (const item of plan.items) {
+    const member = unpackedMember(item);
+    if (member?.kind !== 'file') continue;
+    bytes += member.sizeBytes;
+    const { sha256, sha256InPrefix } = member;
+    if (sha256InPrefix !== undefined && sha256InPrefix !== sha256) rewritten.set(item.path, sha256InPrefix);
   }
   return { files: plan.items.length, bytes, rewritten };
 }
@@ -61,25 +68,25 @@ export function throwIfInterrupted(signal: AbortSignal | undefined): void {
 /** Node reads no more into one buffer; no file with a placeholder comes near. */
 const maxRewrittenBytes = 2 ** 31 - 1;
 
+/** Whether the unpacked file is as it is to be in the prefix. */
+function isReady(item: LinkItem): boolean {
+  if (item.source.kind !== 'file') return item.source.kind === 'link';
+  const member = unpackedMember(item);
+  return !item.source.entry.placeholder || (member?.kind === 'file' && member.sha256InPrefix !== undefined);
+}
+
 /** The bytes to write where they are not those that were unpacked. */
 async function newBytes(item: LinkItem, prefixInside: string): Promise<Buffer | undefined> {
-  const { source } = item;
+  const { source, owner } = item;
   if (source.kind === 'generated') return Buffer.from(source.text);
   const { placeholder } = source.entry;
-  if (source.kind === 'link' || !placeholder) return undefined;
-  if (memberBytes(item) > maxRewrittenBytes)
-    throw packageInvalid(item.owner.locked.url, `${item.path} is too large for its placeholder to be replaced`);
+  if (isReady(item) || !placeholder) return undefined;
+  const member = unpackedMember(item);
+  if (member?.kind === 'file' && member.sizeBytes > maxRewrittenBytes)
+    throw packageInvalid(owner.locked.url, `${item.path} is too large for its placeholder to be replaced`);
   const data = await readBytes(unpackedPath(item));
-  try {
-    const replaced = replacePrefix(data, placeholder.mode, placeholder.text, prefixInside);
-    return replaced === data ? undefined : replaced;
-  } catch (error) {
-    if (!(error instanceof PrefixTooLongError)) throw error;
-    throw packageInvalid(
-      item.owner.locked.url,
-      `${item.path} cannot be installed at ${prefixInside}: ${error.message}`,
-    );
-  }
+  const replaced = putPrefix({ url: owner.locked.url, path: item.path, data, placeholder, prefixInside });
+  return replaced === data ? undefined : replaced;
 }
 
 function unpackedPath(item: LinkItem): string {
@@ -87,8 +94,6 @@ function unpackedPath(item: LinkItem): string {
   return path.join(item.owner.dir, item.source.entry.path);
 }
 
-function memberBytes(item: LinkItem): number {
-  if (item.source.kind === 'generated') return 0;
-  const member = item.owner.members.get(item.source.entry.path);
-  return member?.kind === 'file' ? member.sizeBytes : 0;
+function unpackedMember(item: LinkItem): UnpackedMember | undefined {
+  return item.source.kind === 'generated' ? undefined : item.owner.members.get(item.source.entry.path);
 }

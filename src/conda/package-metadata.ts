@@ -64,19 +64,35 @@ export interface InfoFiles {
   readonly 'index.json'?: Buffer | undefined;
   readonly 'paths.json'?: Buffer | undefined;
   readonly 'link.json'?: Buffer | undefined;
+  readonly 'package_metadata.json'?: Buffer | undefined;
   readonly files?: Buffer | undefined;
   readonly has_prefix?: Buffer | undefined;
   readonly no_link?: Buffer | undefined;
   readonly no_softlink?: Buffer | undefined;
 }
 
-/** @throws AppError PACKAGE_INVALID or PACKAGE_HOSTILE */
-export function parsePackageMetadata(url: string, info: InfoFiles): PackageMetadata {
+/** Their names below info/. `package_metadata.json` was link.json's in 2016 (conda/gateways/disk/read.py, read_package_metadata). */
+export const INFO_FILES: ReadonlySet<string> = new Set<keyof InfoFiles>([
+  ...(['index.json', 'paths.json', 'link.json', 'package_metadata.json'] as const),
+  ...(['files', 'has_prefix', 'no_link', 'no_softlink'] as const),
+]);
+
+/**
+ * @param manifest what `parseManifest` made of info/paths.json, where it has been read already
+ * @throws AppError PACKAGE_INVALID or PACKAGE_HOSTILE
+ */
+export function parsePackageMetadata(
+  url: string,
+  info: InfoFiles,
+  manifest?: readonly ManifestEntry[],
+): PackageMetadata {
   const index = parseJson(url, 'info/index.json', indexSchema, info['index.json']);
-  const link = info['link.json'] ? parseJson(url, 'info/link.json', linkSchema, info['link.json']) : undefined;
+  const linkJson = info['link.json'] ?? info['package_metadata.json'];
+  const link = linkJson ? parseJson(url, 'info/link.json', linkSchema, linkJson) : undefined;
   // In any case of letters; `true` was generic (conda/models/enums.py, NoarchType.coerce).
   const noarchPython = typeof index.noarch === 'string' && index.noarch.toLowerCase() === 'python';
-  const entries = info['paths.json'] ? parseManifest(url, info['paths.json']) : parseOldManifest(url, info);
+  const entries =
+    manifest ?? (info['paths.json'] ? parseManifest(url, info['paths.json']) : parseOldManifest(url, info));
   return { index, noarchPython, entryPoints: noarchPython ? (link?.noarch?.entry_points ?? []) : [], entries };
 }
 
@@ -98,11 +114,6 @@ export function parseManifest(url: string, bytes: Buffer): ManifestEntry[] {
       },
     ];
   });
-}
-
-/** The size of each listed file, as far as it is told: links are measured by what they point at, so theirs says nothing. */
-export function manifestSizes(entries: readonly ManifestEntry[]): ReadonlyMap<string, number | undefined> {
-  return new Map(entries.map((entry) => [entry.path, entry.type === 'hardlink' ? entry.sizeBytes : undefined]));
 }
 
 /** Packages from before paths.json (conda-build 1). */

@@ -17,13 +17,26 @@ interface PathEncoding {
   readonly encode: (text: string) => Buffer;
 }
 
+/** Of the paths of a build: there are two or three at a time, for thousands of files. */
+function memoize(encode: (text: string) => Buffer): (text: string) => Buffer {
+  const known = new Map<string, Buffer>();
+  return (text) => {
+    const there = known.get(text);
+    if (there) return there;
+    if (known.size > 16) known.clear();
+    const bytes = encode(text);
+    known.set(text, bytes);
+    return bytes;
+  };
+}
+
 /** In conda's order (POPULAR_ENCODINGS, conda pull request 9946): what is found in one is no longer there for the next. */
-const narrow: PathEncoding = { unitBytes: 1, encode: (text) => Buffer.from(text) };
+const narrow: PathEncoding = { unitBytes: 1, encode: memoize((text) => Buffer.from(text)) };
 const wide: readonly PathEncoding[] = [
-  { unitBytes: 2, encode: (text) => Buffer.from(text, 'utf16le') },
-  { unitBytes: 2, encode: (text) => Buffer.from(text, 'utf16le').swap16() },
-  { unitBytes: 4, encode: (text) => utf32(text, (buffer, code, at) => buffer.writeUInt32LE(code, at)) },
-  { unitBytes: 4, encode: (text) => utf32(text, (buffer, code, at) => buffer.writeUInt32BE(code, at)) },
+  { unitBytes: 2, encode: memoize((text) => Buffer.from(text, 'utf16le')) },
+  { unitBytes: 2, encode: memoize((text) => Buffer.from(text, 'utf16le').swap16()) },
+  { unitBytes: 4, encode: memoize((text) => utf32(text, (buffer, code, at) => buffer.writeUInt32LE(code, at))) },
+  { unitBytes: 4, encode: memoize((text) => utf32(text, (buffer, code, at) => buffer.writeUInt32BE(code, at))) },
 ];
 
 /**

@@ -1,125 +1,124 @@
-// From verified archives to directories with their metadata, several at once; each is checked against its own manifest.
+// From verified archives to directories with their metadata, on all cores.
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
+import { Worker } from 'node:worker_threads';
 import pLimit from 'p-limit';
-import { makeDir, readBytes } from '../system/files.ts';
+import { stat } from '../system/files.ts';
 import type { Report } from '../system/events.ts';
-import { TreeWriter } from '../system/tree-writer.ts';
-import { unpackArchive, type UnpackedMember } from './archive.ts';
+import { unpackError } from '../system/sent-error.ts';
 import type { UnpackedPackage } from './link-plan.ts';
 import type { LockedPackage } from './lock.ts';
-import { manifestSizes, parseManifest, parsePackageMetadata, type ManifestEntry } from './package-metadata.ts';
-import { PACKAGE_BUILD, PACKAGE_NAME, PACKAGE_VERSION } from './package-file.ts';
-import { packageInvalid } from './package-problem.ts';
+import { unpackPackage, type PackageToUnpack } from './unpack-package.ts';
+import type { UnpackAnswer, UnpackOrder } from './unpack-worker.ts';
 
-/** Decompression runs beside the main thread; more only wait for it. */
+/** A thread takes a tenth of a second to start, and some 60 MB: for less than this it does not pay. */
+const threadsPayAbove = 16 << 20;
+/** More of them write to the same disk. */
+const maxThreads = 8;
+/** Without threads: decompression runs beside the main thread; more only wait for it. */
 const atOnce = 4;
-const maxProblems = 5;
 
-/**
- * @param archives the file of each package, by sha256; their bytes have been verified
- * @param scratch an existing directory on the prefix's file system; the caller removes it
- */
-export async function unpackPackages(request: {
+export interface UnpackRequest {
   readonly packages: readonly LockedPackage[];
+  /** The file of each package, by sha256; their bytes have been verified. */
   readonly archives: ReadonlyMap<string, string>;
+  /** An existing directory on the prefix's file system; the caller removes it. */
   readonly scratch: string;
+  readonly prefixInside: string;
   readonly report: Report;
   readonly signal?: AbortSignal | undefined;
-}): Promise<UnpackedPackage[]> {
-  const { packages, archives, scratch, report } = request;
-  // One failure ends them all: nothing still writes when the caller removes the scratch.
+  /** Default: one for each processor, where it pays. */
+  readonly threads?: number | undefined;
+}
+
+/** When it throws, nothing writes to the scratch any more. */
+export async function unpackPackages(request: UnpackRequest): Promise<UnpackedPackage[]> {
+  const { packages, archives, scratch, prefixInside, report } = request;
+  const sized = await Promise.all(
+    packages.map(async (locked, index) => {
+      const file = archives.get(locked.sha256);
+      if (file === undefined) throw new Error(`${locked.url} was not fetched`);
+      const wanted: PackageToUnpack = { locked, file, dir: path.join(scratch, String(index)), prefixInside };
+      return { wanted, index, bytes: (await stat(file)).size };
+    }),
+  );
+  const total = sized.reduce((sum, { bytes }) => sum + bytes, 0);
+  const threads = request.threads ?? (total < threadsPayAbove ? 0 : Math.min(availableParallelism(), maxThreads));
+  // The largest first: one that begins last would be waited for by all.
+  sized.sort((a, b) => b.bytes - a.bytes || a.index - b.index);
+
+  // One failure ends them all.
   const failed = new AbortController();
   const signal = request.signal ? AbortSignal.any([request.signal, failed.signal]) : failed.signal;
+  const pool = threads > 0 ? new UnpackThreads(threads, signal) : undefined;
   let first: { readonly error: unknown } | undefined;
   let done = 0;
-  const limit = pLimit(atOnce);
-  const unpacked = await Promise.all(
-    packages.map((locked, index) =>
-      limit(async () => {
-        if (signal.aborted && first) return undefined;
-        try {
-          const file = archives.get(locked.sha256);
-          if (file === undefined) throw new Error(`${locked.url} was not fetched`);
-          const one = await unpackPackage(locked, file, path.join(scratch, String(index)), signal);
-          done += 1;
-          report({ type: 'progress', stage: 'unpack', done, total: packages.length, unit: 'packages' });
-          return one;
-        } catch (error) {
-          first ??= { error };
-          failed.abort();
-          return undefined;
-        }
-      }),
-    ),
-  );
-  if (first) throw first.error;
-  return unpacked.filter((one) => one !== undefined);
-}
-
-async function unpackPackage(
-  locked: LockedPackage,
-  file: string,
-  dir: string,
-  signal: AbortSignal,
-): Promise<UnpackedPackage> {
-  const { url } = locked;
-  const writer = new TreeWriter(dir);
-  await makeDir(dir);
-  const members = await unpackArchive({
-    file,
-    url,
-    writer,
-    readSizes: (manifest) => manifestSizes(parseManifest(url, manifest)),
-    signal,
-  });
-  const info = async (name: string): Promise<Buffer | undefined> =>
-    members.get(`info/${name}`)?.kind === 'file' ? await readBytes(path.join(dir, 'info', name)) : undefined;
-  const metadata = parsePackageMetadata(url, {
-    'index.json': await info('index.json'),
-    'paths.json': await info('paths.json'),
-    // Its name in 2016 (conda/gateways/disk/read.py, read_package_metadata).
-    'link.json': (await info('link.json')) ?? (await info('package_metadata.json')),
-    files: await info('files'),
-    has_prefix: await info('has_prefix'),
-    no_link: await info('no_link'),
-    no_softlink: await info('no_softlink'),
-  });
-  const { index } = metadata;
-  // They become file names.
-  if (!PACKAGE_NAME.test(index.name) || !PACKAGE_VERSION.test(index.version) || !PACKAGE_BUILD.test(index.build))
-    throw packageInvalid(url, 'info/index.json has a name, version or build that CEP 26 does not allow');
-  if (index.name !== locked.name || index.version !== locked.version || index.build !== locked.build) {
-    throw packageInvalid(
-      url,
-      `is ${index.name} ${index.version} ${index.build}, but the channel called it ${locked.name} ${locked.version} ${locked.build}`,
+  const limit = pLimit(pool ? threads : atOnce);
+  try {
+    const unpacked: UnpackedPackage[] = [];
+    await Promise.all(
+      sized.map(({ wanted, index }) =>
+        limit(async () => {
+          if (first) return;
+          try {
+            unpacked[index] = await (pool ? pool.unpack(wanted) : unpackPackage(wanted, signal));
+            done += 1;
+            report({ type: 'progress', stage: 'unpack', done, total: packages.length, unit: 'packages' });
+          } catch (error) {
+            first ??= { error };
+            failed.abort();
+          }
+        }),
+      ),
     );
+    if (first) throw first.error;
+    return unpacked;
+  } finally {
+    await pool?.end();
   }
-  const problems = compareWithManifest(metadata.entries, members);
-  if (problems.length > 0) {
-    const more = problems.length > maxProblems ? `; and ${problems.length - maxProblems} more` : '';
-    throw packageInvalid(url, `${problems.slice(0, maxProblems).join('; ')}${more}`);
-  }
-  return { locked, metadata, members, dir };
 }
 
-/** What is wrong with the members, in the manifest's words (conda: LinkPathAction.verify). */
-function compareWithManifest(
-  entries: readonly ManifestEntry[],
-  members: ReadonlyMap<string, UnpackedMember>,
-): string[] {
-  return entries.flatMap((entry): string[] => {
-    const member = members.get(entry.path);
-    const name = JSON.stringify(entry.path);
-    if (!member) return entry.type === 'directory' ? [] : [`info/paths.json lists ${name}, but it is not there`];
-    if (entry.type === 'directory')
-      return member.kind === 'directory' ? [] : [`${name} is a ${member.kind}, not a directory`];
-    if (member.kind === 'directory') return [`${name} is a directory, not a file`];
-    // The digest and size of a link are those of what it points at, which may be in another package.
-    if (member.kind === 'link' || entry.type === 'softlink') return [];
-    if (entry.sizeBytes !== undefined && entry.sizeBytes !== member.sizeBytes)
-      return [`${name} has ${member.sizeBytes} bytes, not ${entry.sizeBytes}`];
-    if (entry.sha256 !== undefined && entry.sha256.toLowerCase() !== member.sha256)
-      return [`${name} has the sha256 ${member.sha256}, not ${entry.sha256}`];
-    return [];
-  });
+/** Threads that each unpack one package at a time. */
+class UnpackThreads {
+  readonly #all: readonly Worker[];
+  readonly #idle: Worker[];
+
+  /** @param signal stops what is being unpacked, which then fails */
+  constructor(count: number, signal: AbortSignal) {
+    // Built, the worker is a file beside the bundle; in the source tree, Node runs the TypeScript.
+    const file = import.meta.url.endsWith('.ts') ? './unpack-worker.ts' : './unpack-worker.mjs';
+    this.#all = Array.from({ length: count }, () => new Worker(new URL(file, import.meta.url)));
+    this.#idle = [...this.#all];
+    const stop = (): void => {
+      for (const worker of this.#all) worker.postMessage({ kind: 'stop' } satisfies UnpackOrder);
+    };
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+  }
+
+  async unpack(wanted: PackageToUnpack): Promise<UnpackedPackage> {
+    const worker = this.#idle.pop();
+    if (!worker) throw new Error('more packages at once than threads');
+    const { promise, resolve, reject } = Promise.withResolvers<UnpackAnswer>();
+    const ended = (): void => {
+      reject(new Error(`the thread that unpacked ${wanted.locked.url} ended`));
+    };
+    worker.once('message', resolve).once('error', reject).once('exit', ended);
+    try {
+      worker.postMessage({ kind: 'unpack', wanted } satisfies UnpackOrder);
+      const answer = await promise;
+      if (answer.kind === 'failed') throw unpackError(answer.error);
+      this.#idle.push(worker);
+      return answer.one;
+    } catch (error) {
+      this.#idle.push(worker);
+      throw error;
+    } finally {
+      worker.off('message', resolve).off('error', reject).off('exit', ended);
+    }
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(this.#all.map((worker) => worker.terminate()));
+  }
 }

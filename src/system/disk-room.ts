@@ -16,6 +16,11 @@ export function readShortRoom(error: Error): ShortRoom | undefined {
   return shortRooms.get(error);
 }
 
+/** Of an error that comes from another thread. */
+export function keepShortRoom(error: Error, room: ShortRoom): void {
+  shortRooms.set(error, room);
+}
+
 /**
  * Completes an error of the system: write(2) and fsync(2) name no file, and ENOSPC does not say what there was none of.
  * @returns the same error

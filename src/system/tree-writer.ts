@@ -69,6 +69,17 @@ export class TreeWriter {
     });
   }
 
+  /** Moves a whole directory of the same file system in; fails where there is something. */
+  moveDirectoryIn(from: string, relative: string): void {
+    this.directory(path.posix.dirname(relative));
+    // rename(2) replaces an empty directory, and nothing else.
+    if (this.#made.has(relative)) throw new Error(`${this.#at(relative)} exists already`);
+    making(this.#at(relative), (to) => {
+      fs.renameSync(from, to);
+    });
+    this.#made.add(relative);
+  }
+
   #at(relative: string): string {
     return `${this.root}/${relative}`;
   }
