@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { SpecLine } from '../config/environment-spec.ts';
 import { AppError, type Problem } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
-import { digestFile, digestText, readText, stat, walkTree } from '../system/files.ts';
+import { digestFile, digestText, readdir, readLinkIfThere, readText, stat, walkTree } from '../system/files.ts';
 import { redactUrls } from '../system/redact-urls.ts';
 import type { LockedPackage } from '../conda/lock.ts';
 import { describePipLine, parsePipLines, parseRequirementsFile, type PipItem } from './pip-lines.ts';
@@ -133,9 +133,8 @@ async function readLinks(written: string, here: string, line: SpecLine, reading:
     const there = await stat(at).catch(() => undefined); // whatever the reason: the line is refused below
     if (!there?.isDirectory()) continue;
     const names: string[] = [];
-    for await (const entry of walkTree(at)) {
-      if (entry.kind === 'file' && isDistribution(entry.path)) names.push(`${entry.path} ${entry.sizeBytes}`);
-    }
+    for (const name of (await readdir(at)).filter(isDistribution).sort())
+      names.push(`${name} ${(await stat(path.join(at, name))).size}`);
     reading.local.set(at, { kind: 'links', digest: digestText(names.join('\n')) });
     reading.indexes.push({ kind: 'find-links', place: at, line });
     return;
@@ -158,8 +157,9 @@ export async function digestTree(dir: string): Promise<string | undefined> {
   let isProject = false;
   for await (const entry of walkTree(dir)) {
     if (entry.path === 'pyproject.toml' || entry.path === 'setup.py') isProject = true;
-    if (entry.kind !== 'file' || isIncidental(entry.path)) continue;
-    const digest = await digestFile(path.join(dir, entry.path));
+    if (entry.kind === 'directory' || isIncidental(entry.path)) continue;
+    const file = path.join(dir, entry.path);
+    const digest = (await readLinkIfThere(file)) ?? (await digestFile(file));
     lines.push(JSON.stringify([entry.path, (entry.mode & 0o100) !== 0, digest]));
   }
   return isProject ? digestText(lines.join('\n')) : undefined;

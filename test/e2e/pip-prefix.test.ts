@@ -223,6 +223,27 @@ describe('installing', () => {
     );
   });
 
+  it('takes the wheel of its own platform, with an extension module, and not that of another', async () => {
+    const source = await prefix.write(
+      'native.c',
+      '#include <Python.h>\nstatic struct PyModuleDef def = {PyModuleDef_HEAD_INIT, "native", "compiled", -1};\nPyMODINIT_FUNC PyInit_native(void) { return PyModule_Create(&def); }\n',
+    );
+    const module = path.join(prefix.dir, 'native.so');
+    await runCommand({ program: 'gcc', args: ['-shared', '-fPIC', '-I/usr/include/python3.11', '-o', module, source] });
+    const files = { 'native.cpython-311-x86_64-linux-gnu.so': await readFile(module) };
+    index.add(
+      await makeWheel({ name: 'native', version: '1.0', files, tag: 'cp311-cp311-linux_x86_64' }),
+      await makeWheel({ name: 'native', version: '2.0', files: {}, tag: 'cp312-cp312-linux_x86_64' }),
+      await makeWheel({ name: 'native', version: '2.0', files: {}, tag: 'cp311-cp311-macosx_11_0_arm64' }),
+    );
+    const locked = await prefix.resolve([from, 'native']);
+
+    await prefix.install([from, 'native'], locked);
+
+    expect(locked).toMatchObject([{ version: '1.0' }]);
+    expect(await inside('bin/python3', '-c', 'import native; print(native.__doc__)')).toBe('compiled');
+  });
+
   it('refuses wheels with a file or a command of a conda package, naming both', async () => {
     index.add(
       await makeWheel({ name: 'clobber_a', version: '1.0', files: { 'shared_module.py': '' } }),
