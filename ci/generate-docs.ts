@@ -60,7 +60,7 @@ interface Row {
 /** The keys of a mapping; with `deep` those of the mappings in it, too. */
 function rowsOf(schema: SchemaNode, prefix: string, deep: boolean): Row[] {
   return Object.entries(schema.properties ?? {}).flatMap(([key, node]) => {
-    if (node.type === 'object') return deep ? rowsOf(node, `${prefix}${key}.`, deep) : [];
+    if (node.type === 'object' && (node.properties || !deep)) return deep ? rowsOf(node, `${prefix}${key}.`, deep) : [];
     return [{ key: prefix + key, node, isRequired: schema.required?.includes(key) ?? false }];
   });
 }
@@ -78,6 +78,7 @@ function renderTable(rows: readonly Row[]): string {
 function typeText(node: SchemaNode): string {
   if (node.enum) return node.enum.map((value) => code(value)).join(', ');
   if (node.type === 'array') return 'list of text';
+  if (node.type === 'object') return 'lists of text by name';
   if (node.type === 'boolean') return 'true or false';
   if (node.type === 'integer') return `whole number, ${node.minimum ?? ''} to ${node.maximum ?? ''}`;
   return 'text';

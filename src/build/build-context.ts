@@ -17,4 +17,6 @@ export interface BuildContext {
   readonly access: AccessPolicy;
   readonly report: Report;
   readonly signal: AbortSignal;
+  /** Nobody is asked: the caches and what is in files have to do. */
+  readonly offline?: boolean | undefined;
 }

@@ -1,8 +1,8 @@
 // Stage: what pip adds to a staged prefix; resolved there where no release has a lock of the same inputs, then installed
 // from the lock alone.
+import type { ChannelAccess } from '../conda/channel-access.ts';
 import type { RunInside } from '../conda/installer.ts';
 import { parseLock, type EnvironmentLock, type LockedDistribution, type PipLock } from '../conda/lock.ts';
-import type { Login } from '../conda/netrc.ts';
 import { readCondaPrefix, type CondaPrefix } from '../pip/conda-prefix.ts';
 import { installWheels } from '../pip/install-wheels.ts';
 import { copyLocalSources } from '../pip/local-sources.ts';
@@ -14,6 +14,7 @@ import { writeWheels, type Wheel } from '../pip/wheels.ts';
 import { findRelease } from '../release/find-release.ts';
 import type { Layout } from '../site/layout.ts';
 import { AppError } from '../system/app-error.ts';
+import { EXIT } from '../system/exit-codes.ts';
 import { readText } from '../system/files.ts';
 import { planNetworkVariables, readAuthorities } from '../system/network.ts';
 import type { BuildContext } from './build-context.ts';
@@ -26,13 +27,17 @@ export interface PipPlan {
 }
 
 /** @throws AppError PIP_LINE_INVALID */
-export async function readPipPlan(plan: BuildPlan, logins: readonly Login[]): Promise<PipPlan | undefined> {
+export async function readPipPlan(plan: BuildPlan, { logins, offline }: ChannelAccess): Promise<PipPlan | undefined> {
   if (plan.spec.pip.length === 0) return undefined;
   const section = await readPipSection(plan.spec.pip, plan.spec.file);
-  return { section, access: planPipAccess(section, logins) };
+  const planned = planPipAccess(section, logins);
+  return { section, access: { ...planned, access: { ...planned.access, offline } } };
 }
 
-/** The lock with its pip part, where the newest release was made from the same inputs: then no index is asked. */
+/**
+ * The lock with its pip part, where the newest release was made from the same inputs: then no index is asked.
+ * @throws AppError PIP_NOT_LOCKED offline, where one would have to be
+ */
 export async function withKnownPip(
   layout: Layout,
   plan: BuildPlan,
@@ -42,7 +47,14 @@ export async function withKnownPip(
   if (!pip) return lock;
   const digest = digestPipInputs(pip.section, lock.packages, lock.platform);
   const known = await readNewestPipLock(layout, plan.fullName);
-  return known?.inputsDigest === digest ? { ...lock, pip: known } : lock;
+  if (known?.inputsDigest === digest) return { ...lock, pip: known };
+  if (!pip.access.access.offline) return lock;
+  throw new AppError(EXIT.buildFailed, {
+    code: 'PIP_NOT_LOCKED',
+    message: 'offline, and the newest release was not made from the same conda packages and lines of the pip section',
+    at: pip.section.requirements[0]?.line.at ?? plan.spec.file,
+    hint: 'run it once without --offline',
+  });
 }
 
 async function readNewestPipLock(layout: Layout, fullName: string): Promise<PipLock | undefined> {

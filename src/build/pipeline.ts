@@ -6,6 +6,7 @@ import { otherInstaller } from '../conda/other-installer.ts';
 import type { EnvironmentLock } from '../conda/lock.ts';
 import type { RunInside } from '../conda/installer.ts';
 import { readChannelAccess, type ChannelAccess } from '../conda/channel-access.ts';
+import { parseMirrors } from '../conda/channel-sources.ts';
 import { listChannels, solveEnvironment, type SolveRequest } from '../conda/solve.ts';
 import { probeVirtualPackages } from '../conda/virtual-packages.ts';
 import { findRelease, readNextTime, removeAbandoned } from '../release/find-release.ts';
@@ -60,8 +61,13 @@ export async function buildRelease(context: BuildContext, plan: BuildPlan): Prom
   };
   await removeAbandoned(layout, plan.fullName);
   const { base, node } = await timed('base', () => readyStore(context));
-  const access = await readChannelAccess(listChannels(solveInputs(context, plan)), process.env);
-  const pip = await readPipPlan(plan, access.logins);
+  const { alias, mirrors } = context.config.channels;
+  const access = await readChannelAccess(listChannels(solveInputs(context, plan)), process.env, {
+    mirrors: parseMirrors(mirrors, alias),
+    offline: context.offline,
+    report,
+  });
+  const pip = await readPipPlan(plan, access);
   const solved = await timed('solve', () => solve(context, plan, access), `${plan.spec.dependencies.length} specs`);
   const launcher = planLauncherFacts(context, plan, base.file, node);
   const lock = await withKnownPip(layout, plan, solved, pip);

@@ -18,6 +18,7 @@ import { openBuild, type Session } from './session.ts';
 
 export interface InstallOptions {
   readonly dryRun?: boolean | undefined;
+  readonly offline?: boolean | undefined;
 }
 
 /** Builds, gates and publishes: all of the environments, or none of those after the first that fails. */
@@ -27,7 +28,7 @@ export async function runInstall(session: Session, names: readonly string[], opt
       printPlan(session, plan);
       continue;
     }
-    const outcome = await build(session, plan);
+    const outcome = await build(session, plan, options);
     const { generation, changed } = await publish(session, plan.fullName, outcome.manifest.id);
     const { manifest } = outcome;
     const state = changed ? `is live as generation ${generation}` : `was live already: nothing to do`;
@@ -45,7 +46,7 @@ export async function runBuild(session: Session, names: readonly string[], optio
       printPlan(session, plan);
       continue;
     }
-    const { manifest, built } = await build(session, plan);
+    const { manifest, built } = await build(session, plan, options);
     session.output.result({ environment: plan.fullName, release: manifest.id, built }, [
       `${plan.fullName} release ${manifest.id} ${built ? 'was built and passed the gate' : 'is up to date: nothing to build'}`,
       `publish it with: condense publish ${plan.fullName}/${manifest.id}`,
@@ -92,8 +93,8 @@ function printPlan(session: Session, plan: BuildPlan): void {
   ]);
 }
 
-async function build(session: Session, plan: BuildPlan): Promise<BuildOutcome> {
-  const context = await openBuild(session);
+async function build(session: Session, plan: BuildPlan, { offline }: InstallOptions): Promise<BuildOutcome> {
+  const context = await openBuild(session, offline);
   try {
     return await withLock(session.layout.lockFile(plan.fullName), `build of ${plan.fullName}`, () =>
       buildRelease(context, plan),

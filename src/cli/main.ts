@@ -55,15 +55,17 @@ function buildProgram(): Command {
 
   sub('install <environment...>', 'build, gate and publish environments')
     .option('--dry-run', 'say what would be built and written, and do nothing')
+    .option('--offline', 'ask no channel: use what is in the caches and in files')
     .action(
-      action(async (session, names: string[], options: { dryRun?: boolean }) =>
+      action(async (session, names: string[], options: { dryRun?: boolean; offline?: boolean }) =>
         (await import('./install.ts')).runInstall(session, names, options),
       ),
     );
   sub('build <environment...>', 'build and gate environments, publish nothing')
     .option('--dry-run', 'say what would be built and written, and do nothing')
+    .option('--offline', 'ask no channel: use what is in the caches and in files')
     .action(
-      action(async (session, names: string[], options: { dryRun?: boolean }) =>
+      action(async (session, names: string[], options: { dryRun?: boolean; offline?: boolean }) =>
         (await import('./install.ts')).runBuild(session, names, options),
       ),
     );

@@ -1,6 +1,7 @@
 // `condense mirror`: exactly what locks need, as channels that any web server can serve.
 import path from 'node:path';
 import { readChannelAccess, type ChannelAccess } from '../conda/channel-access.ts';
+import { parseMirrors } from '../conda/channel-sources.ts';
 import { parseChannels, type Channel } from '../conda/channel.ts';
 import { parseLock } from '../conda/lock.ts';
 import { readEnvironmentSpec } from '../config/read-config.ts';
@@ -154,5 +155,8 @@ async function readAccess({ config, output }: Session, locks: readonly MirroredL
   }
   const urls = locks.flatMap(({ lock }) => [...lock.channels, ...lock.packages.map(({ channel }) => channel)]);
   channels.push(...[...new Set(urls)].map((url) => ({ url, publicUrl: url })));
-  return await readChannelAccess(channels, process.env);
+  return await readChannelAccess(channels, process.env, {
+    mirrors: parseMirrors(config.channels.mirrors, alias),
+    report: output.report,
+  });
 }

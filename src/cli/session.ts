@@ -38,7 +38,7 @@ export async function openSession(options: GlobalOptions, output: Output, signal
 }
 
 /** What building needs besides: probed only by the commands that build. */
-export async function openBuild(session: Session): Promise<BuildContext> {
+export async function openBuild(session: Session, offline = false): Promise<BuildContext> {
   const { config, layout, output, signal } = session;
   await checkOwner(config);
   await checkBuilder(config);
@@ -54,5 +54,6 @@ export async function openBuild(session: Session): Promise<BuildContext> {
     access: await readAccessPolicy(config.groups.users, config.file),
     report: output.report,
     signal,
+    offline,
   };
 }

@@ -16,7 +16,8 @@ import {
   type PartialStream,
 } from '../system/streamed-files.ts';
 import { describeSystemError } from '../system/system-error.ts';
-import { authorizeUrl, OPEN_ACCESS, type ChannelAccess } from './channel-access.ts';
+import { authorizeRequest, OPEN_ACCESS, type ChannelAccess } from './channel-access.ts';
+import { planSources } from './channel-sources.ts';
 import { requestChannel, unexpectedAnswer } from './http.ts';
 import { RequestRefused } from './http-refusal.ts';
 import type { LockedPackage } from './lock.ts';
@@ -40,6 +41,14 @@ class WrongContent extends Error {
   override readonly name = 'WrongContent';
 }
 
+/** Somebody answers, and has no such file. */
+class NotThere extends Error {
+  override readonly name = 'NotThere';
+}
+
+/** Where the lock does not say how large a package is: more is an attack or a mistake. */
+const MAX_PACKAGE_BYTES = 2 ** 35;
+
 /** `<cacheDir>/ab/abcd….conda` */
 export function cachedPackageFile(cacheDir: string, wanted: Pick<WantedPackage, 'url' | 'sha256'>): string {
   const known = ['.conda', '.tar.bz2', '.whl', '.tar.gz', '.zip'];
@@ -52,7 +61,7 @@ export function cachedPackageFile(cacheDir: string, wanted: Pick<WantedPackage, 
  * was written, and renamed into place whole. Should the disk have spoilt it since, extracting it fails: whoever extracts
  * removes `cachedPackageFile(...)` and calls this again.
  * @returns sha256 to path
- * @throws AppError PACKAGE_HASH_MISMATCH, PACKAGE_UNREACHABLE, CACHE_NOT_WRITABLE (all packages that failed at once), INTERRUPTED
+ * @throws AppError PACKAGE_HASH_MISMATCH, PACKAGE_UNREACHABLE, CACHE_NOT_WRITABLE, PACKAGE_NOT_CACHED (all packages that failed at once), INTERRUPTED
  */
 export async function fetchPackages(request: FetchRequest): Promise<ReadonlyMap<string, string>> {
   const files = new Map<string, string>();
@@ -70,13 +79,29 @@ export async function fetchPackages(request: FetchRequest): Promise<ReadonlyMap<
     // Where the lock has no sizes, the total is only known at the end.
     request.report({ type: 'progress', stage: 'fetch', done, total: Math.max(done, total), unit: 'bytes' });
   };
+  if (request.access?.offline) refuseOffline(missing, request);
+  const health = new SourceHealth();
   const limit = pLimit(request.concurrency ?? 8);
   const results = await Promise.allSettled(
-    missing.map((wanted) => limit(() => fetchPackage(wanted, files.get(wanted.sha256) ?? '', request, count))),
+    missing.map((wanted) => limit(() => fetchPackage(wanted, files.get(wanted.sha256) ?? '', request, health, count))),
   );
   const failures = results.flatMap((result): unknown[] => (result.status === 'rejected' ? [result.reason] : []));
   if (failures.length > 0) throw gatherFailures(failures);
   return files;
+}
+
+/** Offline only what is in files can still be had. @throws AppError PACKAGE_NOT_CACHED, naming all that is missing */
+function refuseOffline(missing: readonly WantedPackage[], { access, cacheDir }: FetchRequest): void {
+  const unreachable = missing.filter(({ url }) =>
+    planSources({ url, publicUrl: url }, access?.mirrors).every(({ publicUrl }) => !publicUrl.startsWith('file:')),
+  );
+  if (unreachable.length === 0) return;
+  const list = unreachable.map(({ url }) => `\n  ${url}`).join('');
+  throw new AppError(EXIT.buildFailed, {
+    code: 'PACKAGE_NOT_CACHED',
+    message: `offline, and ${unreachable.length} packages are not in the cache ${cacheDir}:${list}`,
+    hint: 'run it once without --offline; or copy them with condense mirror where there is a network, and name that copy in channels.mirrors',
+  });
 }
 
 async function isCached(file: string, wanted: WantedPackage): Promise<boolean> {
@@ -91,17 +116,14 @@ async function fetchPackage(
   wanted: WantedPackage,
   file: string,
   request: FetchRequest,
+  health: SourceHealth,
   count: (bytes: number) => void,
 ): Promise<void> {
   stopIfAborted(request.signal);
   try {
     await makeSharedDir(path.dirname(file));
     await removeDayOldFiles(path.dirname(file), isAbandonedStream);
-    // Twice: a proxy may have given something stale or cut short, once.
-    await download(wanted, file, request, count).catch(async (error: unknown) => {
-      if (!(error instanceof WrongContent)) throw error;
-      await download(wanted, file, request, count);
-    });
+    await fetchFromSources(wanted, file, request, health, count);
   } catch (error) {
     stopIfAborted(request.signal);
     throw error instanceof AppError
@@ -110,10 +132,69 @@ async function fetchPackage(
   }
 }
 
+/** From the first source that has it; what is wrong with each is told when none has. */
+async function fetchFromSources(
+  wanted: WantedPackage,
+  file: string,
+  request: FetchRequest,
+  health: SourceHealth,
+  count: (bytes: number) => void,
+): Promise<void> {
+  const { access = OPEN_ACCESS } = request;
+  const sources = planSources({ url: wanted.url, publicUrl: wanted.url }, access.mirrors).map(
+    ({ publicUrl }) => publicUrl,
+  );
+  const failures: { url: string; error: unknown }[] = [];
+  for (const [position, url] of health.order(sources).entries()) {
+    const tries = position === sources.length - 1 ? undefined : 2;
+    const ask = (): Promise<void> => download({ ...wanted, url }, file, request, tries, count);
+    try {
+      // Twice: a proxy may have given something stale or cut short, once.
+      await ask().catch(async (error: unknown) => {
+        if (!(error instanceof WrongContent)) throw error;
+        await ask();
+      });
+      return;
+    } catch (error) {
+      if (request.signal?.aborted || isOurDisk(error, url)) throw error;
+      failures.push({ url, error });
+      health.noteFailure(url, error);
+    }
+  }
+  const [only] = failures;
+  if (failures.length === 1 && only?.url === wanted.url) throw only.error;
+  throw new AppError(
+    EXIT.buildFailed,
+    failures.map(({ url, error }) => describeFailure({ ...wanted, url }, file, error, wanted.url)),
+    { cause: only?.error },
+  );
+}
+
+/** After so many packages that a host could not give at all, it is asked last: each would cost tries and waits. */
+const FAILURES_UNTIL_LAST = 3;
+
+class SourceHealth {
+  readonly #failures = new Map<string, number>();
+
+  order(urls: readonly string[]): readonly string[] {
+    const isIll = (url: string): number => Number((this.#failures.get(hostOf(url)) ?? 0) >= FAILURES_UNTIL_LAST);
+    return urls.toSorted((a, b) => isIll(a) - isIll(b));
+  }
+
+  noteFailure(url: string, error: unknown): void {
+    // One that answers, if with something else, costs nothing to ask.
+    if (error instanceof WrongContent || error instanceof NotThere) return;
+    this.#failures.set(hostOf(url), (this.#failures.get(hostOf(url)) ?? 0) + 1);
+  }
+}
+
+const hostOf = (url: string): string => new URL(url).host;
+
 async function download(
   wanted: WantedPackage,
   file: string,
   { access = OPEN_ACCESS, signal }: FetchRequest,
+  tries: number | undefined,
   count: (bytes: number) => void,
 ): Promise<void> {
   const dir = path.dirname(file);
@@ -155,9 +236,14 @@ async function download(
     return;
   }
   // RFC 9110, 14: the rest of it, of the bytes as they are. What it is part of is known by its digest.
-  const headers = partial ? { range: `bytes=${partial.sizeBytes}-`, 'accept-encoding': 'identity' } : {};
+  const authorized = authorizeRequest(wanted.url, access);
+  const headers = {
+    ...authorized.headers,
+    ...(partial ? { range: `bytes=${partial.sizeBytes}-`, 'accept-encoding': 'identity' } : {}),
+  };
+  const maxBytes = wanted.sizeBytes === undefined ? MAX_PACKAGE_BYTES : undefined;
   try {
-    await requestChannel({ url: authorizeUrl(wanted.url, access), headers, signal }, async (response, body) => {
+    await requestChannel({ url: authorized.url, headers, signal, tries, maxBytes }, async (response, body) => {
       if (response.status === 200) await store(body);
       else if (partial && response.status === 206) {
         const from = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '')?.[1];
@@ -165,6 +251,7 @@ async function download(
           throw new WrongContent('the server sent another part than was asked for');
         await store(body, partial);
       } else if (partial && response.status === 416) throw new WrongContent('the server has less than came before');
+      else if (response.status === 404) throw new NotThere(unexpectedAnswer(response, wanted.url).message);
       else throw unexpectedAnswer(response, wanted.url);
     });
   } finally {
@@ -196,28 +283,36 @@ async function* limited(
   }
 }
 
-function describeFailure(wanted: WantedPackage, file: string, error: unknown): Problem {
+/** Whether it is our cache that fails: then no other source would do better. */
+function isOurDisk(error: unknown, url: string): boolean {
+  const { code, path: at } = error as NodeJS.ErrnoException;
+  const isSource = url.startsWith('file:') && at === fileURLToPath(url);
+  if (code === undefined || isSource) return false;
+  return describeSystemError(error) !== undefined || code === 'EEXIST' || code === 'ENOTDIR';
+}
+
+/** @param locked the URL of the lock, where another was asked in its place */
+function describeFailure(wanted: WantedPackage, file: string, error: unknown, locked = wanted.url): Problem {
+  const what = wanted.url === locked ? wanted.url : `${wanted.url} (mirror of ${locked})`;
   if (error instanceof WrongContent) {
     return {
       code: 'PACKAGE_HASH_MISMATCH',
-      message: `${wanted.url} is not the package that was locked: ${error.message}`,
+      message: `${what} is not the package that was locked: ${error.message}`,
       hint: 'the file and the index of the channel disagree: run the command again when the channel is whole, or tell its maintainers',
     };
   }
-  const { code, path: at } = error as NodeJS.ErrnoException;
-  const known = describeSystemError(error)?.problems[0];
-  const isSource = wanted.url.startsWith('file:') && at === fileURLToPath(wanted.url);
-  if (code !== undefined && !isSource && (known !== undefined || code === 'EEXIST' || code === 'ENOTDIR')) {
+  if (isOurDisk(error, wanted.url)) {
+    const known = describeSystemError(error)?.problems[0];
     return {
       code: 'CACHE_NOT_WRITABLE',
-      message: `${wanted.url} cannot be stored: ${known?.message ?? errorMessage(error)}`,
+      message: `${what} cannot be stored: ${known?.message ?? errorMessage(error)}`,
       at: file,
       hint: known?.hint ?? `ls -ld ${path.dirname(file)}`,
     };
   }
   return {
     code: 'PACKAGE_UNREACHABLE',
-    message: `${wanted.url} cannot be downloaded: ${errorMessage(error)}`,
+    message: `${what} cannot be downloaded: ${errorMessage(error)}`,
     hint:
       error instanceof RequestRefused
         ? error.hint

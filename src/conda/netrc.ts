@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
-import { pathExists, readText } from '../system/files.ts';
+import { readSecretFile, type Warn } from './secret-file.ts';
 
 export interface Login {
   /** Without port; `undefined` for the `default` entry. */
@@ -17,13 +17,17 @@ export interface Login {
  * The file that NETRC names, else `.netrc` or `_netrc` in the home directory (requests.utils.get_netrc_auth).
  * @throws AppError NETRC_INVALID, naming the file and line and nothing that is in it; NETRC_MISSING
  */
-export async function readNetrc(env: Readonly<Record<string, string | undefined>>): Promise<readonly Login[]> {
+export async function readNetrc(
+  env: Readonly<Record<string, string | undefined>>,
+  warn: Warn,
+): Promise<readonly Login[]> {
   const named = env['NETRC'];
   if (named) {
-    if (await pathExists(named)) return parseNetrc(await readText(named), named);
+    const text = await readSecretFile(named, warn);
+    if (text !== undefined) return parseNetrc(text, named);
     throw new AppError(EXIT.siteNotReady, {
       code: 'NETRC_MISSING',
-      message: 'NETRC names a file that is not there',
+      message: 'NETRC names a file that is not there, or cannot be read',
       at: named,
       hint: 'unset NETRC, or write the file',
     });
@@ -31,7 +35,8 @@ export async function readNetrc(env: Readonly<Record<string, string | undefined>
   const home = env['HOME'] ?? os.homedir();
   for (const name of ['.netrc', '_netrc']) {
     const file = path.join(home, name);
-    if (await pathExists(file)) return parseNetrc(await readText(file), file);
+    const text = await readSecretFile(file, warn);
+    if (text !== undefined) return parseNetrc(text, file);
   }
   return [];
 }

@@ -1,8 +1,7 @@
 // Picks from the channels' repodata the records that can matter to an environment, under strict channel priority.
-import type { RepodataIndex } from './repodata-index.ts';
-import { readRecords } from './repodata-index.ts';
 import { parseDependencyName } from './match-spec.ts';
 import { parsePackageFile, SHA256, type PackageFile } from './package-file.ts';
+import type { RecordSource } from './record-source.ts';
 
 /** What a solver reads of a record; everything in it has been checked. */
 interface SolverRecord {
@@ -25,7 +24,7 @@ export interface IndexedSubdir {
   /** Position of the channel: 0 has the highest priority. */
   readonly channel: number;
   readonly subdir: string;
-  readonly index: RepodataIndex;
+  readonly source: RecordSource;
 }
 
 interface SelectedRecord {
@@ -48,35 +47,42 @@ export interface Selection {
  * @param pinned names that a spec wants from one channel (`channel::name`): taken from that one only
  * @param isVersion what the solver can compare: one version that it cannot read would fail the whole solve
  */
-export function selectRecords(
+export async function selectRecords(
   subdirs: readonly IndexedSubdir[],
   wanted: readonly string[],
   pinned: ReadonlyMap<string, number>,
   isVersion: (version: string) => boolean,
-): Selection {
+): Promise<Selection> {
   const records = new Map<string, SelectedRecord>();
   const refused: string[] = [];
   const seen = new Set(wanted);
   const reader = { isVersion: remember(isVersion), dependencyName: remember(parseDependencyName) };
-  // A Set may grow while it is iterated: the names found are visited in turn.
-  for (const name of seen) {
-    const channel = pinned.get(name) ?? firstChannelWith(subdirs, name);
-    for (const from of subdirs) {
-      if (from.channel !== channel) continue;
-      const written = readRecords(from.index, name);
-      const files = new Set(written.map(({ file }) => file));
-      for (const { file, value } of written) {
-        // docs.conda.io "Package specification": where both formats are there, clients take .conda.
-        if (file.endsWith('.tar.bz2') && files.has(file.replace(/\.tar\.bz2$/, '.conda'))) continue;
-        const record = checkRecord(file, value, from.subdir, reader);
-        if (typeof record === 'string') {
-          refused.push(`${from.subdir}/${JSON.stringify(file)}: ${record}`);
-          continue;
-        }
-        records.set(`${from.subdir}/${file}`, { record, file, from });
-        for (const dependency of record.depends) {
-          const needed = reader.dependencyName(dependency);
-          if (needed !== undefined) seen.add(needed);
+  for (let wave = [...seen]; wave.length > 0;) {
+    const places = wave.map((name) => ({ name, channel: pinned.get(name) ?? firstChannelWith(subdirs, name) }));
+    wave = [];
+    const namesOf = (from: IndexedSubdir): string[] =>
+      places.filter(({ channel }) => channel === from.channel).map(({ name }) => name);
+    await Promise.all(subdirs.map((from) => from.source.load(namesOf(from))));
+    for (const { name, channel } of places) {
+      for (const from of subdirs) {
+        if (from.channel !== channel) continue;
+        const written = from.source.read(name);
+        const files = new Set(written.map(({ file }) => file));
+        for (const { file, value } of written) {
+          // docs.conda.io "Package specification": where both formats are there, clients take .conda.
+          if (file.endsWith('.tar.bz2') && files.has(file.replace(/\.tar\.bz2$/, '.conda'))) continue;
+          const record = checkRecord(file, value, from.subdir, reader);
+          if (typeof record === 'string') {
+            refused.push(`${from.subdir}/${JSON.stringify(file)}: ${record}`);
+            continue;
+          }
+          records.set(`${from.subdir}/${file}`, { record, file, from });
+          for (const dependency of record.depends) {
+            const needed = reader.dependencyName(dependency);
+            if (needed === undefined || seen.has(needed)) continue;
+            seen.add(needed);
+            wave.push(needed);
+          }
         }
       }
     }
@@ -86,7 +92,7 @@ export function selectRecords(
 
 /** The channel that has the name; `undefined` where none has. */
 export function firstChannelWith(subdirs: readonly IndexedSubdir[], name: string): number | undefined {
-  const having = subdirs.filter(({ index }) => index.places.has(name)).map(({ channel }) => channel);
+  const having = subdirs.filter(({ source }) => source.has(name)).map(({ channel }) => channel);
   return having.length > 0 ? Math.min(...having) : undefined;
 }
 

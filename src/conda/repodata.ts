@@ -1,23 +1,23 @@
-// Brings each channel's repodata to this machine's disk, asking the channel every time whether it has changed.
-import { fileURLToPath } from 'node:url';
+// Brings each channel's repodata to this machine's disk: both subdirs of a channel from one source, so that they are of one
+// state; from the next mirror where a source fails.
 import path from 'node:path';
-import { z } from 'zod';
 import { AppError, errorMessage, type Problem } from '../system/app-error.ts';
 import type { Report } from '../system/events.ts';
 import { EXIT } from '../system/exit-codes.ts';
-import { digestText, makeSharedDir, pathExists, readText, removeTree, writeFileAtomic } from '../system/files.ts';
-import { isAbandonedStream, removeDayOldFiles, writeStream } from '../system/streamed-files.ts';
-import { describeSystemError } from '../system/system-error.ts';
+import { makeSharedDir, removeTree } from '../system/files.ts';
+import { isAbandonedStream, removeDayOldFiles } from '../system/streamed-files.ts';
 import type { Channel } from './channel.ts';
-import { authorizeUrl, type ChannelAccess } from './channel-access.ts';
-import { requestChannel, unexpectedAnswer } from './http.ts';
+import type { ChannelAccess } from './channel-access.ts';
+import { planSources } from './channel-sources.ts';
+import { fetchSubdir, NotCached, type SubdirCopy } from './fetch-subdir.ts';
 import { RequestRefused } from './http-refusal.ts';
 
-/** One subdir of one channel; `file` is plain JSON, or zstd when its name ends in `.zst`. */
-export interface SubdirRepodata {
+/** One subdir of one channel; the file is compressed with zstd when its name ends in `.zst`. */
+export interface SubdirRepodata extends SubdirCopy {
   readonly channel: Channel;
   readonly subdir: string;
-  readonly file: string;
+  /** Who gave it: the channel, or a mirror of it. */
+  readonly source: Channel;
 }
 
 export interface RepodataRequest {
@@ -28,45 +28,35 @@ export interface RepodataRequest {
   readonly cacheDir: string;
   readonly report: Report;
   readonly signal?: AbortSignal | undefined;
+  /** URLs of sources that gave what cannot be read: they are not asked. */
+  readonly unusable?: ReadonlySet<string> | undefined;
 }
 
-/** Preferred first: conda's are a fifth of the size. */
-const VARIANTS = ['repodata.json.zst', 'repodata.json'] as const;
-
-/** What is beside the cached data: how to ask whether it is still so. */
-const CacheState = z.object({
-  variant: z.enum(VARIANTS),
-  dataFile: z.string().regex(/^[0-9a-f]+-[0-9a-f]{64}\.json(\.zst)?$/),
-  etag: z.string().optional(),
-  lastModified: z.string().optional(),
-});
-type CacheState = z.infer<typeof CacheState>;
+/** What one source said to the question for one channel. */
+interface Attempt {
+  readonly source: Channel;
+  readonly found: readonly SubdirRepodata[];
+  readonly missing: readonly string[];
+  readonly failures: readonly { readonly subdir: string; readonly error: unknown }[];
+}
 
 /**
  * @returns the subdirs that are there, channels in the order given
- * @throws AppError CHANNEL_UNREACHABLE for every channel that did not answer, all at once. A cached copy never stands in
- *   for a channel that cannot be asked: a build would silently be an old one.
+ * @throws AppError CHANNEL_UNREACHABLE for every channel that did not answer, CHANNEL_NOT_CACHED offline, all at once. A copy
+ *   whose time is over never stands in for a channel that cannot be asked: a build would silently be an old one.
  */
 export async function fetchRepodata(request: RepodataRequest): Promise<readonly SubdirRepodata[]> {
   await makeSharedDir(request.cacheDir);
   await removeDayOldFiles(request.cacheDir, isAbandonedStream);
-  const wanted = request.channels.flatMap((channel) =>
-    ['noarch', request.platform].map((subdir) => ({ channel, subdir })),
-  );
-  const answers = await Promise.allSettled(wanted.map(({ channel, subdir }) => fetchSubdir(channel, subdir, request)));
+  const answers = await Promise.allSettled(request.channels.map((channel) => fetchChannel(channel, request)));
   const found: SubdirRepodata[] = [];
-  const problems = new Map<Channel, readonly Problem[]>();
-  for (const [position, answer] of answers.entries()) {
-    const { channel, subdir } = wanted[position] ?? {};
-    if (channel === undefined || subdir === undefined) continue;
-    if (answer.status === 'fulfilled') {
-      if (answer.value !== undefined) found.push({ channel, subdir, file: answer.value });
-      else request.report({ type: 'note', text: `channel ${channel.publicUrl} has no packages for ${subdir}` });
-    } else if (!(answer.reason instanceof AppError) || answer.reason.exit !== EXIT.buildFailed) {
-      throw answer.reason;
-    } else if (!problems.has(channel)) problems.set(channel, answer.reason.problems);
+  const problems: Problem[] = [];
+  for (const answer of answers) {
+    if (answer.status === 'fulfilled') found.push(...answer.value);
+    else if (!(answer.reason instanceof AppError) || answer.reason.exit !== EXIT.buildFailed) throw answer.reason;
+    else problems.push(...answer.reason.problems);
   }
-  if (problems.size > 0) throw new AppError(EXIT.buildFailed, [...problems.values()].flat());
+  if (problems.length > 0) throw new AppError(EXIT.buildFailed, problems);
   return found;
 }
 
@@ -75,111 +65,90 @@ export async function removeCachedRepodata(cacheDir: string, file: string): Prom
   if (path.dirname(file) === path.resolve(cacheDir)) await removeTree(file);
 }
 
-/** @returns the file, or `undefined` where the channel has no such subdir */
-async function fetchSubdir(channel: Channel, subdir: string, request: RepodataRequest): Promise<string | undefined> {
-  try {
-    const file = channel.url.startsWith('file:')
-      ? await findLocal(channel, subdir)
-      : await fetchRemote(channel, subdir, request);
-    if (file !== undefined || subdir !== 'noarch') return file;
-  } catch (error) {
-    if (error instanceof AppError) throw error;
-    const atFault = describeSystemError(error, EXIT.buildFailed);
-    if (atFault?.problems[0]?.at?.startsWith(path.resolve(request.cacheDir))) throw atFault;
-    throw unreachable(channel, subdir, errorMessage(error), error);
-  }
-  // CEP 26: "noarch/repodata.json MUST be present to consider the parent location a channel". conda refuses it likewise.
-  throw unreachable(channel, subdir, 'there is no noarch/repodata.json, so this is not a conda channel');
-}
-
-async function findLocal(channel: Channel, subdir: string): Promise<string | undefined> {
-  for (const variant of VARIANTS) {
-    const file = path.join(fileURLToPath(channel.url), subdir, variant);
-    if (await pathExists(file)) return file;
-  }
-  return undefined;
-}
-
-async function fetchRemote(channel: Channel, subdir: string, request: RepodataRequest): Promise<string | undefined> {
-  // By the public URL: a token that is renewed keeps its cache, and none is in a file name.
-  const key = digestText(`${channel.publicUrl}/${subdir}`).slice(0, 16);
-  const cacheDir = path.resolve(request.cacheDir);
-  const stateFile = path.join(cacheDir, `${key}.state.json`);
-  const known = await readState(cacheDir, stateFile);
-  for (const variant of VARIANTS) {
-    const state = await fetchVariant(`${channel.publicUrl}/${subdir}/${variant}`, variant, key, known, request);
-    if (state === undefined) continue;
-    if (state !== known) {
-      await writeFileAtomic(stateFile, `${JSON.stringify(state)}\n`);
-      await removeDayOldFiles(cacheDir, (name) => name.startsWith(`${key}-`) && name !== state.dataFile);
-    }
-    return path.join(cacheDir, state.dataFile);
-  }
-  return undefined;
-}
-
-/** @returns `known` when it is still so, a new state, or `undefined` where the channel has no such file */
-async function fetchVariant(
-  url: string,
-  variant: CacheState['variant'],
-  key: string,
-  known: CacheState | undefined,
-  request: RepodataRequest,
-): Promise<CacheState | undefined> {
-  const same = known?.variant === variant ? known : undefined;
-  const headers: Record<string, string> = {};
-  if (same?.etag !== undefined) headers['if-none-match'] = same.etag;
-  if (same?.lastModified !== undefined) headers['if-modified-since'] = same.lastModified;
-  return await requestChannel(
-    { url: authorizeUrl(url, request.access), headers, signal: request.signal },
-    async (response, body) => {
-      if (response.status === 304 && same) return same;
-      // Object stores say 403 for what is not there; for the last variant that may also be a missing permission.
-      if (response.status === 404 || (response.status === 403 && variant !== 'repodata.json')) return undefined;
-      if (response.status !== 200) throw unexpectedAnswer(response, url);
-      let dataFile = '';
-      await writeStream(path.resolve(request.cacheDir), body, ({ sha256 }) => {
-        dataFile = `${key}-${sha256}${variant.slice('repodata'.length)}`;
-        return dataFile;
-      });
-      return {
-        variant,
-        dataFile,
-        etag: response.headers.get('etag') ?? undefined,
-        lastModified: response.headers.get('last-modified') ?? undefined,
-      };
-    },
+async function fetchChannel(channel: Channel, request: RepodataRequest): Promise<readonly SubdirRepodata[]> {
+  const sources = planSources(channel, request.access.mirrors).filter(
+    ({ publicUrl }) => !request.unusable?.has(publicUrl),
   );
-}
-
-/** A state that cannot be read, or whose data is gone, is none: the data is asked for anew. */
-async function readState(cacheDir: string, stateFile: string): Promise<CacheState | undefined> {
-  if (!(await pathExists(stateFile))) return undefined;
-  let written: unknown;
-  try {
-    written = JSON.parse(await readText(stateFile));
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
+  const attempts: Attempt[] = [];
+  for (const [position, source] of sources.entries()) {
+    const attempt = await askSource(channel, source, request, position === sources.length - 1 ? undefined : 2);
+    attempts.push(attempt);
+    if (attempt.failures.length === 0 && attempt.missing.length === 0) break;
   }
-  const state = CacheState.safeParse(written);
-  return state.success && (await pathExists(path.join(cacheDir, state.data.dataFile))) ? state.data : undefined;
+  // A mirror without the platform's subdir may be one that is not whole: it counts when nobody else could be asked in vain.
+  const whole = attempts.find(({ failures, missing }) => failures.length === 0 && missing.length === 0);
+  const partial = attempts.every(({ failures }) => failures.length === 0) ? attempts[0] : undefined;
+  const chosen = whole ?? partial;
+  const problems = attempts.flatMap((attempt) => (attempt === chosen ? [] : describeAttempt(channel, attempt)));
+  if (!chosen) throw new AppError(EXIT.buildFailed, problems, { cause: attempts[0]?.failures[0]?.error });
+  for (const { message } of whole ? problems : []) request.report({ type: 'warning', text: message });
+  for (const subdir of chosen.missing)
+    request.report({ type: 'note', text: `channel ${channel.publicUrl} has no packages for ${subdir}` });
+  return chosen.found;
 }
 
-function unreachable(channel: Channel, subdir: string, why: string, cause?: unknown): AppError {
-  const repodata = `${channel.publicUrl}/${subdir}/repodata.json`;
-  return new AppError(
-    EXIT.buildFailed,
+async function askSource(
+  channel: Channel,
+  source: Channel,
+  request: RepodataRequest,
+  tries: number | undefined,
+): Promise<Attempt> {
+  const subdirs = ['noarch', request.platform];
+  const answers = await Promise.allSettled(
+    subdirs.map((subdir) => fetchSubdir({ ...request, source, subdir, tries }).then((copy) => ({ subdir, copy }))),
+  );
+  const found: SubdirRepodata[] = [];
+  const missing: string[] = [];
+  const failures: { subdir: string; error: unknown }[] = [];
+  for (const [position, answer] of answers.entries()) {
+    const subdir = subdirs[position] ?? '';
+    if (answer.status === 'rejected') {
+      if (answer.reason instanceof AppError) throw answer.reason; // interrupted, or our own disk
+      failures.push({ subdir, error: answer.reason });
+    } else if (answer.value.copy) found.push({ ...answer.value.copy, channel, subdir, source });
+    else if (subdir !== 'noarch') missing.push(subdir);
+    else {
+      // CEP 26: "noarch/repodata.json MUST be present to consider the parent location a channel". conda refuses it likewise.
+      const error = new Error('there is no noarch/repodata.json, so this is not a conda channel');
+      failures.push({ subdir, error });
+    }
+  }
+  return { source, found, missing, failures };
+}
+
+/** One problem for each source: what is wrong with one subdir is mostly wrong with the other. */
+function describeAttempt(channel: Channel, { source, missing, failures }: Attempt): Problem[] {
+  const isMirror = source.publicUrl !== channel.publicUrl;
+  const where = `channel ${channel.publicUrl}${isMirror ? ` at its mirror ${source.publicUrl}` : ''}`;
+  const failure = failures[0];
+  if (!failure) {
+    const absent = missing.join(', ');
+    return [
+      { code: 'CHANNEL_UNREACHABLE', message: `${where} has no ${absent}`, hint: `ls or curl ${source.publicUrl}` },
+    ];
+  }
+  const { subdir, error } = failure;
+  if (error instanceof NotCached) {
+    const names = failures.map(({ subdir: name }) => name).join(', ');
+    return [
+      {
+        code: 'CHANNEL_NOT_CACHED',
+        message: `${where} is not in the cache (${names}), and offline nobody is asked`,
+        hint: 'run it once without --offline; or copy its packages with condense mirror and name that copy as a channel or mirror (file:///...)',
+      },
+    ];
+  }
+  return [
     {
       code: 'CHANNEL_UNREACHABLE',
-      message: `channel ${channel.publicUrl} cannot be read (${subdir}): ${why}`,
-      hint:
-        cause instanceof RequestRefused
-          ? cause.hint
-          : channel.url.startsWith('file:')
-            ? `ls ${channel.publicUrl.slice('file://'.length)}/${subdir}`
-            : `curl -fsSIL ${repodata}`,
+      message: `${where} cannot be read (${subdir}): ${errorMessage(error)}`,
+      hint: describeHint(source, subdir, error),
     },
-    { cause },
-  );
+  ];
+}
+
+function describeHint(source: Channel, subdir: string, error: unknown): string {
+  if (error instanceof RequestRefused) return error.hint;
+  if (source.url.startsWith('file:')) return `ls ${source.publicUrl.slice('file://'.length)}/${subdir}`;
+  return `curl -fsSIL ${source.publicUrl}/${subdir}/repodata.json`;
 }

@@ -1,82 +1,25 @@
 // Runs the solver in a thread of its own: WebAssembly that fails throws where nobody can catch it, and takes the thread with it.
 import { parentPort, workerData } from 'node:worker_threads';
-import { promisify } from 'node:util';
-import { zstdDecompress } from 'node:zlib';
 import { simpleSolve, Version } from '@conda-org/rattler';
-import { closest, distance } from 'fastest-levenshtein';
 import { errorMessage } from '../system/app-error.ts';
-import { readBytes } from '../system/files.ts';
-import { indexRepodata } from './repodata-index.ts';
+import { BadRepodata, openRecordSource } from './record-source.ts';
 import { firstChannelWith, selectRecords, type IndexedSubdir, type Selection } from './repodata-selection.ts';
 import { pinPackage } from './solve-problem.ts';
+import type { ShardsFetched, ShardsWanted, SolveAnswer, SolvedFile, SolveTask } from './solve-task.ts';
+import { renderSolverRepodata, serveToSolver, SOLVER_CHANNEL } from './solver-repodata.ts';
 import { planSolverSpec, type SolverSpec } from './spec-filter.ts';
-import type { VirtualPackage } from './virtual-packages.ts';
+import { findUnknownNames } from './unknown-names.ts';
 
-export interface SolveTask {
-  readonly specs: readonly {
-    readonly text: string;
-    readonly name: string;
-    readonly channel?: number | undefined;
-    /** Constrains what is installed, and installs nothing. Pins come after the other specs. */
-    readonly isPin: boolean;
-  }[];
-  readonly subdirs: readonly { readonly channel: number; readonly subdir: string; readonly file: string }[];
-  readonly platform: string;
-  readonly virtualPackages: readonly VirtualPackage[];
-}
-
-export interface SolvedFile {
-  readonly channel: number;
-  readonly subdir: string;
-  readonly file: string;
-  readonly name: string;
-  readonly version: string;
-  readonly build: string;
-  readonly buildNumber: number;
-  readonly sha256?: string | undefined;
-  readonly md5?: string | undefined;
-  readonly sizeBytes?: number | undefined;
-  /** CEP 15: where the packages of this subdir are, when not beside the repodata. */
-  readonly baseUrl?: string | undefined;
-}
-
-export type SolveAnswer =
-  | { readonly kind: 'solved'; readonly files: readonly SolvedFile[]; readonly refused: readonly string[] }
-  | { readonly kind: 'invalid-specs'; readonly specs: readonly { readonly spec: number; readonly why: string }[] }
-  | {
-      readonly kind: 'unknown-names';
-      readonly specs: readonly { readonly spec: number; readonly similar: readonly string[] }[];
-    }
-  | {
-      readonly kind: 'unsatisfiable';
-      readonly explanation: string;
-      /** Names that a later channel has too: strict priority hid those. */
-      readonly hidden: readonly string[];
-      /** For each name of a spec, the versions that could be taken, newest first. */
-      readonly available: Readonly<Record<string, readonly string[]>>;
-      readonly refused: readonly string[];
-    }
-  | { readonly kind: 'bad-repodata'; readonly subdir: number; readonly why: string };
-
-/** All records are given to the solver as one channel; which one each is from is looked up afterwards. */
-const SOLVER_CHANNEL = 'http://channel.invalid';
 /** What the solver's own message starts with when it has understood the specs but finds no answer. */
 const NO_ANSWER = 'Cannot solve the request because of: ';
-/** Four times conda-forge's largest: more is an attack or a mistake. */
-const MAX_REPODATA_BYTES = 2 ** 31;
 
 async function solve(task: SolveTask): Promise<SolveAnswer> {
   const { specs, invalid } = await readSpecs(task);
   if (invalid.length > 0) return { kind: 'invalid-specs', specs: invalid };
 
   const subdirs: IndexedSubdir[] = [];
-  for (const [position, { channel, subdir, file }] of task.subdirs.entries()) {
-    try {
-      subdirs.push({ channel, subdir, index: indexRepodata(await readRepodata(file)) });
-    } catch (error) {
-      return { kind: 'bad-repodata', subdir: position, why: errorMessage(error) };
-    }
-  }
+  for (const [position, { channel, subdir, ...written }] of task.subdirs.entries())
+    subdirs.push({ channel, subdir, source: await openRecordSource(position, written, askForShards) });
 
   const unknown = findUnknownNames(task, subdirs);
   if (unknown.length > 0) return { kind: 'unknown-names', specs: unknown };
@@ -87,14 +30,14 @@ async function solve(task: SolveTask): Promise<SolveAnswer> {
   const ofChannel = new Map(
     task.specs.flatMap(({ name, channel }) => (channel === undefined ? [] : [[name, channel]])),
   );
-  const all = selectRecords(subdirs, names, ofChannel, isVersion);
+  const all = await selectRecords(subdirs, names, ofChannel, isVersion);
   const selection = filterRecords(all, specs);
   const unsatisfiable = (explanation: string): SolveAnswer => ({
     kind: 'unsatisfiable',
     explanation: [explanation, ...describeEmptyPins(explanation, selection, pins)].join('\n'),
     hidden: names.filter((name) => {
       const first = firstChannelWith(subdirs, name);
-      return subdirs.some(({ channel, index }) => channel !== first && index.places.has(name));
+      return subdirs.some(({ channel, source }) => channel !== first && source.has(name));
     }),
     available: Object.fromEntries(names.map((name) => [name, availableVersions(name, all)])),
     refused: all.refused,
@@ -171,35 +114,6 @@ function describeEmptyPins(explanation: string, selection: Selection, pins: read
 const hasName = ({ records }: Selection, name: string): boolean =>
   [...records.values()].some(({ record }) => record.name === name);
 
-function findUnknownNames(task: SolveTask, subdirs: readonly IndexedSubdir[]): { spec: number; similar: string[] }[] {
-  const virtual = new Set(task.virtualPackages.map(({ name }) => name));
-  return task.specs.flatMap(({ name, channel, isPin }, spec) => {
-    if (isPin) return [];
-    const searched = channel === undefined ? subdirs : subdirs.filter((subdir) => subdir.channel === channel);
-    if (virtual.has(name) || firstChannelWith(searched, name) !== undefined) return [];
-    return [{ spec, similar: similarNames(name, searched) }];
-  });
-}
-
-/** At most three, nearest first; nothing that shares less than half with what was asked for. */
-function similarNames(name: string, subdirs: readonly IndexedSubdir[]): string[] {
-  const candidates = new Set(subdirs.flatMap(({ index }) => [...index.places.keys()]));
-  const similar: string[] = [];
-  while (similar.length < 3 && candidates.size > 0) {
-    const nearest = closest(name, [...candidates]);
-    if (distance(name, nearest) > Math.max(1, Math.floor(name.length / 3))) break;
-    similar.push(nearest);
-    candidates.delete(nearest);
-  }
-  return similar;
-}
-
-async function readRepodata(file: string): Promise<Buffer> {
-  const bytes = await readBytes(file);
-  if (!file.endsWith('.zst')) return bytes;
-  return await promisify(zstdDecompress)(bytes, { maxOutputLength: MAX_REPODATA_BYTES });
-}
-
 function availableVersions(name: string, { records }: Selection): string[] {
   const versions = new Set<string>();
   for (const { record } of records.values()) if (record.name === name) versions.add(record.version);
@@ -215,67 +129,8 @@ function isVersion(text: string): boolean {
   }
 }
 
-/** repodata.json of each subdir; in one order, whatever the channel's, so that equal inputs give equal answers. */
-function renderSolverRepodata(
-  selection: Selection,
-  task: SolveTask,
-  pins: readonly ReadSpec[],
-): ReadonlyMap<string, string> {
-  const members = new Map<string, string[]>();
-  const add = (subdir: string, file: string, record: unknown): void => {
-    const section = `${subdir} ${file.endsWith('.conda') ? 'packages.conda' : 'packages'}`;
-    const texts = members.get(section) ?? [];
-    if (texts.length === 0) members.set(section, texts);
-    texts.push(`${JSON.stringify(file)}:${JSON.stringify(record)}`);
-  };
-  for (const key of [...selection.records.keys()].sort()) {
-    const selected = selection.records.get(key);
-    if (selected) add(selected.from.subdir, selected.file, selected.record);
-  }
-  for (const { name, version, build } of task.virtualPackages) {
-    const record = { name, version, build, build_number: 0, depends: [], subdir: 'noarch' };
-    add('noarch', `${name}-${version}-${build}.conda`, record);
-  }
-  // The solver has no specs that install nothing: a pin is a package that constrains, as conda's own solver has it.
-  for (const [position, { text }] of pins.entries()) {
-    const name = pinPackage(position);
-    const record = {
-      name,
-      version: '1',
-      build: '0',
-      build_number: 0,
-      depends: [],
-      constrains: [text],
-      subdir: 'noarch',
-    };
-    add('noarch', `${name}-1-0.conda`, record);
-  }
-  // Joined as text: half a million members make a slow object.
-  const render = (subdir: string, section: string) =>
-    `"${section}":{${(members.get(`${subdir} ${section}`) ?? []).join(',')}}`;
-  return new Map(
-    [task.platform, 'noarch'].map((subdir) => {
-      const info = JSON.stringify({ subdir });
-      return [subdir, `{"info":${info},${render(subdir, 'packages')},${render(subdir, 'packages.conda')}}`];
-    }),
-  );
-}
-
-/** The solver can only fetch: in this thread, fetch answers from memory and reaches nothing else. */
-function serveToSolver(repodata: ReadonlyMap<string, string>, platform: string): void {
-  globalThis.fetch = (input) => {
-    const url = input instanceof Request ? input.url : String(input);
-    const subdir = [platform, 'noarch'].find((name) => url === `${SOLVER_CHANNEL}/${name}/repodata.json`);
-    const body = subdir === undefined ? undefined : repodata.get(subdir);
-    const response = new Response(body ?? '', { status: body === undefined ? 404 : 200 });
-    // It reads the URL of what it got, which a Response made by hand does not have.
-    Object.defineProperty(response, 'url', { value: url });
-    return Promise.resolve(response);
-  };
-}
-
 function describeFile({ record, file, from }: NonNullable<ReturnType<Selection['records']['get']>>): SolvedFile {
-  const info = from.index.info as { readonly base_url?: unknown } | null | undefined;
+  const info = from.source.info as { readonly base_url?: unknown } | null | undefined;
   return {
     channel: from.channel,
     subdir: from.subdir,
@@ -291,4 +146,29 @@ function describeFile({ record, file, from }: NonNullable<ReturnType<Selection['
   };
 }
 
-parentPort?.postMessage(await solve(workerData as SolveTask));
+let asked = 0;
+
+/** The thread that started this one has the network, with its proxies and credentials. */
+async function askForShards(wanted: Omit<ShardsWanted, 'kind' | 'id'>): Promise<readonly Uint8Array[]> {
+  const id = ++asked;
+  const { promise, resolve } = Promise.withResolvers<readonly Uint8Array[]>();
+  const listen = (fetched: ShardsFetched): void => {
+    if (fetched.id !== id) return;
+    parentPort?.off('message', listen);
+    resolve(fetched.shards);
+  };
+  parentPort?.on('message', listen);
+  parentPort?.postMessage({ ...wanted, kind: 'shards-wanted', id } satisfies ShardsWanted);
+  return await promise;
+}
+
+async function answer(task: SolveTask): Promise<SolveAnswer> {
+  try {
+    return await solve(task);
+  } catch (error) {
+    if (error instanceof BadRepodata) return { kind: 'bad-repodata', subdir: error.subdir, why: error.message };
+    throw error;
+  }
+}
+
+parentPort?.postMessage(await answer(workerData as SolveTask));

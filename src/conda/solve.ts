@@ -1,16 +1,20 @@
 // Specs and channels to the exact packages of an environment.
-import { Worker } from 'node:worker_threads';
 import type { SpecLine } from '../config/environment-spec.ts';
-import { AppError, errorMessage, type Problem } from '../system/app-error.ts';
+import { AppError, type Problem } from '../system/app-error.ts';
 import type { Report } from '../system/events.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { redactUrls } from '../system/redact-urls.ts';
-import { parseChannel, parseChannels, type Channel } from './channel.ts';
+import { parseChannels, type Channel } from './channel.ts';
 import { OPEN_ACCESS, type ChannelAccess } from './channel-access.ts';
-import { digestInputs, type EnvironmentLock, type LockedPackage } from './lock.ts';
+import { planSources } from './channel-sources.ts';
+import { fetchShards, ShardsMissing } from './fetch-shards.ts';
+import { digestInputs, type EnvironmentLock } from './lock.ts';
+import { lockPackages } from './lock-packages.ts';
 import { describeInvalidSpec, parseSpecs, type RequestedSpec } from './match-spec.ts';
+import { withNamedChannels } from './named-channels.ts';
 import { fetchRepodata, removeCachedRepodata, type SubdirRepodata } from './repodata.ts';
-import type { SolveAnswer, SolvedFile, SolveTask } from './solve-worker.ts';
+import { runSolver } from './run-solver.ts';
+import type { SolveAnswer, SolveTask } from './solve-task.ts';
 import { describeConflict, describeUnknownNames } from './solve-problem.ts';
 import { parseVirtualPackages } from './virtual-packages.ts';
 
@@ -61,24 +65,23 @@ export async function solveEnvironment(request: SolveRequest): Promise<Environme
   const pins = parseSpecs(request.pinned ?? []);
   const all = [...specs, ...pins];
   const channels = withNamedChannels(parseChannels(request.channels, request.channelAlias), all, request.channelAlias);
-  const subdirs = await fetchRepodata({
-    ...request,
-    channels: channels.list,
-    access: { ...(request.access ?? OPEN_ACCESS), channels: channels.list },
-    cacheDir: request.repodataCacheDir,
-  });
-  const task: SolveTask = {
+  const access = { ...(request.access ?? OPEN_ACCESS), channels: channels.list };
+  const answer = await askSolver({ ...request, access }, channels.list, (subdirs) => ({
     specs: all.map((spec, position) => ({
       text: spec.solverText,
       name: spec.name,
       channel: channels.ofSpec.get(position),
       isPin: position >= specs.length,
     })),
-    subdirs: subdirs.map(({ channel, subdir, file }) => ({ channel: channels.list.indexOf(channel), subdir, file })),
+    subdirs: subdirs.map(({ channel, subdir, file, form }) => ({
+      channel: channels.list.indexOf(channel),
+      subdir,
+      file,
+      form,
+    })),
     platform: request.platform,
     virtualPackages: parseVirtualPackages(request.virtualPackages),
-  };
-  const answer = await runSolver(task, request.signal);
+  }));
   if (answer.kind === 'solved' || answer.kind === 'unsatisfiable') warnOfRefused(answer.refused, request.report);
   switch (answer.kind) {
     case 'solved':
@@ -105,8 +108,6 @@ export async function solveEnvironment(request: SolveRequest): Promise<Environme
       );
     case 'unsatisfiable':
       throw new AppError(EXIT.buildFailed, describeConflict(answer.explanation, specs, pins, answer));
-    case 'bad-repodata':
-      throw await corruptChannel(subdirs[answer.subdir], answer.why, request.repodataCacheDir);
   }
 }
 
@@ -120,80 +121,6 @@ export function listChannels(
   const specs = parseSpecs([...inputs.specs, ...(inputs.pinned ?? [])]);
   return withNamedChannels(parseChannels(inputs.channels, inputs.channelAlias), specs, inputs.channelAlias).list;
 }
-
-/** The channels of the list, then those that a spec names (`channel::name`) and the list does not: as conda has it. */
-function withNamedChannels(
-  listed: readonly Channel[],
-  specs: readonly RequestedSpec[],
-  alias: string,
-): { readonly list: readonly Channel[]; readonly ofSpec: ReadonlyMap<number, number> } {
-  const list = [...listed];
-  const ofSpec = new Map<number, number>();
-  const pins = new Map<string, RequestedSpec>();
-  const problems: Problem[] = [];
-  for (const [position, spec] of specs.entries()) {
-    if (spec.channel === undefined) continue;
-    const channel = parseChannel(spec.channel, alias);
-    if ('code' in channel) {
-      problems.push({ ...channel, at: spec.line.at });
-      continue;
-    }
-    if (!list.some(({ publicUrl }) => publicUrl === channel.publicUrl)) list.push(channel);
-    const place = list.findIndex(({ publicUrl }) => publicUrl === channel.publicUrl);
-    const other = pins.get(spec.name);
-    if (other && ofSpec.get(specs.indexOf(other)) !== place) {
-      problems.push(describeInvalidSpec(spec.line, `${other.line.at} wants ${spec.name} from another channel`));
-    }
-    pins.set(spec.name, spec);
-    ofSpec.set(position, place);
-  }
-  if (problems.length > 0) throw new AppError(EXIT.configuration, problems);
-  return { list, ofSpec };
-}
-
-async function runSolver(task: SolveTask, signal: AbortSignal | undefined): Promise<SolveAnswer> {
-  // Built, the worker is a file beside the bundle; in the source tree, Node runs the TypeScript.
-  const file = import.meta.url.endsWith('.ts') ? './solve-worker.ts' : './solve-worker.mjs';
-  const worker = new Worker(new URL(file, import.meta.url), { workerData: task, stderr: true });
-  const { promise, resolve, reject } = Promise.withResolvers<SolveAnswer>();
-  let said = '';
-  worker.stderr.on('data', (chunk: Buffer) => {
-    said += chunk.toString('utf8');
-  });
-  worker.once('message', resolve);
-  worker.once('error', (error: unknown) => {
-    reject(solverFailed(error, said));
-  });
-  worker.once('exit', () => {
-    reject(signal?.aborted ? interrupted() : solverFailed(new Error('it ended without an answer'), said));
-  });
-  const stop = (): void => void worker.terminate();
-  signal?.addEventListener('abort', stop, { once: true });
-  if (signal?.aborted) stop();
-  try {
-    return await promise;
-  } finally {
-    signal?.removeEventListener('abort', stop);
-    await worker.terminate();
-  }
-}
-
-function solverFailed(error: unknown, said: string): AppError {
-  // A panic prints its place, then a stack of WebAssembly addresses that says nothing.
-  const panic = said.split('\n\nStack:')[0]?.trim() ?? '';
-  return new AppError(
-    EXIT.buildFailed,
-    {
-      code: 'SOLVER_FAILED',
-      message: `the solver broke down: ${[errorMessage(error), panic].filter((text) => text !== '').join('\n')}`,
-      hint: 'a spec or a package of these channels is more than the solver can read: leave specs out one by one to find it',
-    },
-    { cause: error },
-  );
-}
-
-const interrupted = (): AppError =>
-  new AppError(EXIT.interrupted, { code: 'INTERRUPTED', message: 'the solve was interrupted' });
 
 function specOf(specs: readonly RequestedSpec[], position: number): RequestedSpec {
   const spec = specs[position];
@@ -210,56 +137,56 @@ function warnOfRefused(refused: readonly string[], report: Report): void {
   });
 }
 
-/** Sorted by name, in code units. @throws AppError PACKAGE_UNVERIFIABLE for those without a sha256, all at once */
-function lockPackages(files: readonly SolvedFile[], channels: readonly Channel[]): readonly LockedPackage[] {
+type Answer = Exclude<SolveAnswer, { readonly kind: 'bad-repodata' }>;
+
+/**
+ * Fetches the repodata and solves. What turns out to be no repodata is fetched anew, once where it was a copy that was
+ * there before; then the channel's next mirror is asked. @throws AppError CHANNEL_CORRUPT for all that were asked
+ */
+async function askSolver(
+  request: SolveRequest & { readonly access: ChannelAccess },
+  channels: readonly Channel[],
+  planTask: (subdirs: readonly SubdirRepodata[]) => SolveTask,
+): Promise<Answer> {
+  const { access, repodataCacheDir: cacheDir, report, signal } = request;
+  const unusable = new Set<string>();
   const problems: Problem[] = [];
-  const packages = files.map((file): LockedPackage => {
-    const channel = channels[file.channel]?.publicUrl ?? '';
-    if (file.sha256 === undefined) {
-      problems.push({
-        code: 'PACKAGE_UNVERIFIABLE',
-        message: `${file.subdir}/${file.file} of channel ${channel} has no sha256 in the repodata, so its download cannot be verified`,
-        hint: `ask the channel's owner to index it anew (conda index writes sha256), or choose another build of ${file.name}`,
-      });
-    }
-    return {
-      name: file.name,
-      version: file.version,
-      build: file.build,
-      buildNumber: file.buildNumber,
-      channel,
-      subdir: file.subdir,
-      url: packageUrl(file, channel),
-      sha256: file.sha256 ?? '',
-      ...(file.md5 === undefined ? {} : { md5: file.md5 }),
-      ...(file.sizeBytes === undefined ? {} : { sizeBytes: file.sizeBytes }),
-    };
-  });
-  if (problems.length > 0) throw new AppError(EXIT.buildFailed, problems);
-  return packages.sort((a, b) => (a.name < b.name ? -1 : 1));
-}
-
-/** CEP 15: `base_url`, absolute or relative to the subdir, with or without a slash at the end. */
-function packageUrl(file: SolvedFile, channel: string): string {
-  const subdirUrl = `${channel}/${file.subdir}/`;
-  const base = URL.parse(`${(file.baseUrl ?? '').replace(/\/*$/, '')}/`.replace(/^\/$/, ''), subdirUrl);
-  const isAllowed =
-    base && (/^https?:$/.test(base.protocol) || (base.protocol === 'file:' && subdirUrl.startsWith('file:')));
-  if (!isAllowed || base.search !== '' || base.hash !== '') {
-    throw new AppError(EXIT.buildFailed, {
-      code: 'CHANNEL_CORRUPT',
-      message: `channel ${channel} sends downloads for ${file.subdir} to ${JSON.stringify(redactUrls(file.baseUrl ?? ''))}`,
-      hint: 'tell the owner of the channel: base_url in its repodata.json must be an http(s) URL (CEP 15)',
+  for (;;) {
+    const subdirs = await fetchRepodata({ ...request, channels, cacheDir, unusable });
+    let asked: SubdirRepodata | undefined;
+    const answer = await runSolver(
+      planTask(subdirs),
+      async ({ subdir, shardsBaseUrl, digests }) => {
+        const of = subdirs[subdir];
+        if (!of) throw new RangeError(`the solver asks for shards of subdir ${subdir}`);
+        asked = of;
+        return await fetchShards({ of, shardsBaseUrl, digests, access, cacheDir, signal });
+      },
+      signal,
+    ).catch((error: unknown) => {
+      if (!(error instanceof ShardsMissing) || !asked) throw error;
+      return { kind: 'bad-repodata', subdir: subdirs.indexOf(asked), why: error.message } as const;
     });
+    if (answer.kind !== 'bad-repodata') return answer;
+    const bad = subdirs[answer.subdir];
+    if (!bad) throw new RangeError(`the solver names subdir ${answer.subdir}`);
+    problems.push(describeCorrupt(bad, answer.why, access));
+    if (access.offline) throw new AppError(EXIT.buildFailed, problems);
+    await removeCachedRepodata(cacheDir, bad.file);
+    if (!bad.reused) unusable.add(bad.source.publicUrl);
+    const left = planSources(bad.channel, access.mirrors).filter(({ publicUrl }) => !unusable.has(publicUrl));
+    if (left.length === 0) throw new AppError(EXIT.buildFailed, problems);
+    report({ type: 'warning', text: `${problems.at(-1)?.message ?? ''}: it is asked for again` });
   }
-  return redactUrls(new URL(file.file, base).href);
 }
 
-async function corruptChannel(from: SubdirRepodata | undefined, why: string, cacheDir: string): Promise<AppError> {
-  if (from) await removeCachedRepodata(cacheDir, from.file);
-  return new AppError(EXIT.buildFailed, {
+function describeCorrupt({ channel, subdir, source }: SubdirRepodata, why: string, access: ChannelAccess): Problem {
+  const mirror = source.publicUrl === channel.publicUrl ? '' : ` at its mirror ${source.publicUrl}`;
+  return {
     code: 'CHANNEL_CORRUPT',
-    message: `channel ${from?.channel.publicUrl ?? ''} has repodata for ${from?.subdir ?? ''} that cannot be read: ${why}`,
-    hint: 'run it again: the copy was removed; if it happens again, tell the owner of the channel',
-  });
+    message: `channel ${channel.publicUrl}${mirror} has repodata for ${subdir} that cannot be read: ${why}`,
+    hint: access.offline
+      ? 'run it once without --offline'
+      : 'run it again: the copy was removed; if it happens again, tell the owner of the channel',
+  };
 }

@@ -44,6 +44,12 @@ export function describeSiteConfig(config: SiteConfig, source: YamlSource): read
     [['squashfs', 'memory_mib'], config.squashfs.memoryMiB],
     [['channels', 'defaults'], config.channels.defaults.map(withoutCredentials)],
     [['channels', 'alias'], withoutCredentials(config.channels.alias)],
+    [
+      ['channels', 'mirrors'],
+      Object.fromEntries(
+        Object.entries(config.channels.mirrors).map(([of, by]) => [withoutCredentials(of), by.map(withoutCredentials)]),
+      ),
+    ],
     [['virtual_packages'], config.virtualPackages],
   ];
   for (const environment of config.environments.values()) {

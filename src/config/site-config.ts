@@ -62,6 +62,8 @@ interface ChannelPolicy {
   readonly defaults: readonly string[];
   /** Where a bare channel name such as `conda-forge` is found (conda's `channel_alias`). */
   readonly alias: string;
+  /** By the name or URL of a channel, or what several begin with: who is asked instead, in order. */
+  readonly mirrors: Readonly<Record<string, readonly string[]>>;
 }
 
 export interface EnvironmentOptions {

@@ -166,6 +166,15 @@ const channels = z
       .default('https://conda.anaconda.org')
       .describe(`Where a bare channel name is found, as conda's channel_alias: set it to use a mirror.`)
       .meta({ examples: ['https://mirror.example.org/conda'] }),
+    mirrors: z
+      .record(z.string(), list(text(channelAliasRule)).min(1))
+      .default({})
+      .describe(
+        'Who is asked instead of a channel, by its name or URL, or by what the URLs of several begin with: URLs, in order. The next one is asked where one does not answer, has no such subdir or file, or gives something else than what was locked. The channel itself is asked only if it is one of them. Locks name the channel, whoever gave its packages.',
+      )
+      .meta({
+        examples: [{ 'conda-forge': ['file:///data/mirror/conda-forge', 'https://conda.anaconda.org/conda-forge'] }],
+      }),
   })
   .prefault({})
   .describe(
@@ -346,9 +355,10 @@ export const writtenConfig = z
 
 export type WrittenConfig = z.output<typeof writtenConfig>;
 
-/** Rules for the keys of the two free mappings. zod's own check of a record's keys would keep it from looking at the values. */
+/** Rules for the keys of the free mappings. zod's own check of a record's keys would keep it from looking at the values. */
 export const keyRules: readonly { readonly path: readonly string[]; readonly rule: TextRule }[] = [
   { path: ['environments'], rule: environmentName },
+  { path: ['channels', 'mirrors'], rule: channelRule },
   {
     path: ['virtual_packages'],
     rule: (key) =>

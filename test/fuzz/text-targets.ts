@@ -1,5 +1,6 @@
 // The parsers of what people and channels write: one target each.
 import assert from 'node:assert/strict';
+import { encode } from '@msgpack/msgpack';
 import { parseEnvironmentSpec } from '../../src/config/parse-environment-spec.ts';
 import { parseSiteConfigSource } from '../../src/config/parse-site-config.ts';
 import { parseChannels } from '../../src/conda/channel.ts';
@@ -7,8 +8,11 @@ import { parseLock, renderLock } from '../../src/conda/lock.ts';
 import { parseMatchSpec, parseSpecs, renderMatchSpec } from '../../src/conda/match-spec.ts';
 import { parseNetrc } from '../../src/conda/netrc.ts';
 import { parsePackageFile } from '../../src/conda/package-file.ts';
-import { indexRepodata } from '../../src/conda/repodata-index.ts';
+import { BadRepodata, readRepodata } from '../../src/conda/record-source.ts';
 import { selectRecords } from '../../src/conda/repodata-selection.ts';
+import { parseShard, parseShardIndex } from '../../src/conda/shards.ts';
+import { parseStoredCredentials } from '../../src/conda/stored-credentials.ts';
+import { AppError } from '../../src/system/app-error.ts';
 import { parseManifest } from '../../src/release/manifest.ts';
 import type { FuzzTarget } from './fuzz-target.ts';
 
@@ -66,26 +70,56 @@ export const textTargets: readonly FuzzTarget[] = [
     name: 'repodata.json',
     seeds: [repodata],
     tokens: ['"packages.conda":', '{', '}', '[', ']', ',', ':', '"a-1-0.conda":', '\\u0061', '-', '1e9'],
-    run: (input) => {
-      let index;
+    run: async (input) => {
+      let source;
       try {
-        index = indexRepodata(input);
+        source = readRepodata(0, input);
       } catch (error) {
         // What it says it throws; its caller names the channel.
         if (error instanceof SyntaxError) return;
         throw error;
       }
-      const from = { channel: 0, subdir: 'linux-64', index };
+      const from = { channel: 0, subdir: 'linux-64', source };
       let selection;
       try {
-        selection = selectRecords([from], ['a', 'b', ...index.places.keys()], new Map(), (version) =>
+        selection = await selectRecords([from], ['a', 'b', ...source.names()], new Map(), (version) =>
           /^\d/.test(version),
         );
       } catch (error) {
-        if (error instanceof SyntaxError) return;
+        if (error instanceof BadRepodata) return;
         throw error;
       }
       for (const { file } of selection.records.values()) assert.ok(parsePackageFile(file));
+    },
+  },
+  {
+    name: 'index of shards and shard',
+    seeds: [
+      encode({ version: 1, info: { base_url: '', shards_base_url: './s/' }, shards: { a: new Uint8Array(32) } }),
+      encode({ packages: {}, 'packages.conda': { 'a-1-0.conda': { name: 'a', sha256: [1] } }, removed: ['x'] }),
+    ].map((bytes) => Buffer.from(bytes)),
+    tokens: ['shards', 'packages', 'removed', '__proto__', '\u0081', 'version'],
+    run: (input) => {
+      for (const read of [() => parseShardIndex(input), () => parseShard(input, 'a')]) {
+        try {
+          read();
+        } catch (error) {
+          // Its caller names the channel and the shard.
+          assert.ok(error instanceof Error);
+        }
+      }
+    },
+  },
+  {
+    name: 'credentials.json',
+    seeds: ['{"*.h": {"BearerToken": "t"}, "i": {"BasicHTTP": {"username": "u", "password": "p"}}}'],
+    tokens: ['{', '}', '"CondaToken":', '"__proto__":', '[', '\\u000a'],
+    run: (input) => {
+      try {
+        parseStoredCredentials(input.toString('utf8'), 'credentials.json', () => undefined);
+      } catch (error) {
+        assert.ok(error instanceof AppError);
+      }
     },
   },
   {

@@ -18,7 +18,7 @@ export function makeConfig(prefix: string, changes: Partial<SiteConfig> = {}): S
     binds: { run: ['/etc', '/usr'], build: [] },
     sessions: { policy: 'off', idleSeconds: 600, directory: path.join(prefix, 'tmp') },
     squashfs: { compression: 'zstd', level: 3, blockSizeBytes: 131072, order: 'none' },
-    channels: { defaults: ['conda-forge'], alias: 'https://channels.example' },
+    channels: { defaults: ['conda-forge'], alias: 'https://channels.example', mirrors: {} },
     virtualPackages: {},
     environments: new Map(),
     ...changes,

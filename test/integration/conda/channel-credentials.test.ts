@@ -1,6 +1,6 @@
 // Channels that ask for credentials, from the solve to the conda-meta of the prefix: they get them, and nobody else does.
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -150,4 +150,57 @@ test('credentials that are refused are asked for once, and named by their host a
   ]);
   expect(String((error as AppError).stack) + JSON.stringify(error)).not.toContain(SECRET);
   expect(server.requests).toHaveLength(2);
+});
+
+test.each([
+  ['a bearer token', { BearerToken: SECRET }, `Bearer ${SECRET}`, ''],
+  ['a token of conda', { CondaToken: SECRET }, undefined, `/t/${SECRET}`],
+  ['a login', { BasicHTTP: { username: 'me', password: SECRET } }, basic(`me:${SECRET}`), ''],
+])("rattler's file gives %s, which is written nowhere", async (_, entry, authorization, base) => {
+  const server = await guarded(authorization, base);
+  const file = path.join(dir, 'credentials.json');
+  await writeFile(file, JSON.stringify({ '127.0.0.1': entry }), { mode: 0o600 });
+
+  const written = await install(`${server.url}/main`, { RATTLER_AUTH_FILE: file });
+
+  expect(written).not.toContain(SECRET);
+  expect(written).not.toContain(basic(`me:${SECRET}`).slice('Basic '.length));
+});
+
+test("anaconda-client's token is sent to the server that it is for, and written nowhere", async () => {
+  const server = await guarded(undefined, `/t/${SECRET}`);
+  await mkdir(path.join(dir, 'binstar/data'), { recursive: true });
+  const file = path.join(dir, 'binstar/data', `${encodeURIComponent(server.url)}.token`);
+  await writeFile(file, SECRET, { mode: 0o600 });
+
+  const written = await install(`${server.url}/main`, { BINSTAR_CONFIG_DIR: path.join(dir, 'binstar') });
+
+  expect(written).not.toContain(SECRET);
+});
+
+test('warns of credentials that others can read, without showing them', async () => {
+  await mkdir(path.join(dir, '.rattler'));
+  await mkdir(path.join(dir, '.config/binstar'), { recursive: true });
+  const files = ['.netrc', '.rattler/credentials.json', '.config/binstar/https%3A%2F%2Fapi.anaconda.org.token'];
+  const texts = [`machine h login a password ${SECRET}`, JSON.stringify({ h: { BearerToken: SECRET } }), SECRET];
+  for (const [n, file] of files.entries()) {
+    await writeFile(path.join(dir, file), texts[n] ?? '');
+    await chmod(path.join(dir, file), n === 0 ? 0o640 : 0o604);
+  }
+  const events: WorkEvent[] = [];
+
+  await readChannelAccess([], { HOME: dir }, { report: (event) => events.push(event) });
+  for (const file of files) await chmod(path.join(dir, file), 0o600);
+  await readChannelAccess([], { HOME: dir }, { report: (event) => events.push(event) });
+
+  const said = JSON.stringify(events);
+  expect(events).toHaveLength(3);
+  for (const file of files) expect(said).toContain(`chmod 600 ${path.join(dir, file)}`);
+  expect(said).not.toContain(SECRET);
+});
+
+test('says so where RATTLER_AUTH_FILE names nothing', async () => {
+  await expect(readChannelAccess([], { HOME: dir, RATTLER_AUTH_FILE: `${dir}/none` })).rejects.toMatchObject({
+    problems: [{ code: 'CREDENTIALS_MISSING', at: `${dir}/none` }],
+  });
 });

@@ -1,6 +1,6 @@
 // Which credentials a URL of a lock gets.
 import { expect, test } from 'vitest';
-import { authorizeUrl } from '../../../src/conda/channel-access.ts';
+import { authorizeRequest } from '../../../src/conda/channel-access.ts';
 import { parseChannels } from '../../../src/conda/channel.ts';
 
 const access = {
@@ -20,5 +20,5 @@ test.each([
   ['https://n.example:8443/c/noarch/x.conda', 'https://me%40site:50%25%2Fx@n.example:8443/c/noarch/x.conda'],
   ['file:///srv/c/noarch/x.conda', 'file:///srv/c/noarch/x.conda'],
 ])('%s is asked for as %s', (url, expected) => {
-  expect(authorizeUrl(url, access)).toBe(expected);
+  expect(authorizeRequest(url, access).url).toBe(expected);
 });

@@ -35,7 +35,7 @@ describe('a right configuration', () => {
       binds: { run: ['/etc', '/usr', '/var', '/run', '/sys/fs/cgroup'], build: [] },
       sessions: { policy: 'join-or-start', idleSeconds: 600, directory: '/tmp' },
       squashfs: { compression: 'zstd', level: 3, blockSizeBytes: 131072, order: 'traced' },
-      channels: { defaults: ['conda-forge'], alias: 'https://conda.anaconda.org' },
+      channels: { defaults: ['conda-forge'], alias: 'https://conda.anaconda.org', mirrors: {} },
       virtualPackages: {},
       environments: new Map([
         [

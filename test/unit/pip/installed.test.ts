@@ -1,7 +1,7 @@
 import { describe, expect, it, test } from 'vitest';
 import type { LockedDistribution } from '../../../src/conda/lock.ts';
 import { parseNetrc } from '../../../src/conda/netrc.ts';
-import { authorizeUrl } from '../../../src/conda/channel-access.ts';
+import { authorizeRequest } from '../../../src/conda/channel-access.ts';
 import { parseRecord, planDirectUrl, renderRecordLine } from '../../../src/pip/dist-info.ts';
 import { parseInstallationReport } from '../../../src/pip/installation-report.ts';
 import { planPipAccess } from '../../../src/pip/pip-access.ts';
@@ -26,11 +26,11 @@ describe('credentials of a pip section', () => {
       'machine one.example login u password p@w\nmachine two.example login me password "a b\\"\\\\"\n',
     );
     expect(parseNetrc(netrc, 'netrc')[1]).toEqual({ host: 'two.example', login: 'me', password: 'a b"\\' });
-    expect(authorizeUrl('https://one.example:8443/files/a.whl', access)).toBe(
+    expect(authorizeRequest('https://one.example:8443/files/a.whl', access).url).toBe(
       'https://u:p%40w@one.example:8443/files/a.whl',
     );
-    expect(authorizeUrl('https://two.example/a.whl', access)).toContain('https://me:');
-    expect(authorizeUrl('https://four.example/a.whl', access)).toBe('https://four.example/a.whl');
+    expect(authorizeRequest('https://two.example/a.whl', access).url).toContain('https://me:');
+    expect(authorizeRequest('https://four.example/a.whl', access).url).toBe('https://four.example/a.whl');
   });
 
   it('cannot be two of one host', () => {
