@@ -6,7 +6,7 @@ import {
   type ActivationDiff,
   type Environment,
 } from '../modules/activation-diff.ts';
-import { pathExists, readdir, readText } from '../system/files.ts';
+import { pathExists, readdir, readText, realpath } from '../system/files.ts';
 import { AppError, errorMessage } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import type { CommandResult } from '../system/run-command.ts';
@@ -88,7 +88,13 @@ async function readEnvironmentVariables(prefix: string): Promise<Record<string, 
   const dir = path.join(prefix, 'etc/conda/env_vars.d');
   if (await pathExists(dir)) {
     for (const name of (await readdir(dir)).filter((entry) => entry.endsWith('.json')).sort()) {
-      Object.assign(variables, stringsOf(await readJson(path.join(dir, name)), path.join(dir, name)));
+      const file = path.join(dir, name);
+      // Read on this node: a package's link could show what any file of it says.
+      if (!(await realpath(file)).startsWith(`${await realpath(prefix)}/`)) {
+        const message = 'is a link out of the environment';
+        throw new AppError(EXIT.buildFailed, { code: 'ACTIVATION_INVALID', message, at: file });
+      }
+      Object.assign(variables, stringsOf(await readJson(file), file));
     }
   }
   const state = path.join(prefix, 'conda-meta/state');
