@@ -47,12 +47,12 @@ describe('the configuration', () => {
     await live.expectFailure(['install', 'a'], {
       exit: 3,
       says: [
-        /install_config\.yaml:5:16 .*module_family.*text/,
-        /install_config\.yaml:6:1 .*prefx/,
+        /install_config\.yaml:6:16 .*module_family.*text/,
+        /install_config\.yaml:7:1 .*prefx/,
         'prefix',
-        /install_config\.yaml:8:17 .*22\.10/,
+        /install_config\.yaml:9:17 .*22\.10/,
         `'22.10'`,
-        /install_config\.yaml:8:24 .*stabel/,
+        /install_config\.yaml:9:24 .*stabel/,
         'stable',
       ],
     });
@@ -208,11 +208,11 @@ describe('specs and channels', () => {
     expect((await readdir(site.dir, { recursive: true })).filter((file) => path.basename(file) === 'evil')).toEqual([]);
   });
 
-  it('says at which line a pip section is that it cannot install', async () => {
-    await site.writeSpec('a', [live.channel], ['hello=1.0', 'pip:\n      - requests'], '');
+  it('says which line of a pip section an image cannot hold', async () => {
+    await site.writeSpec('a', [live.channel], ['hello=1.0', 'pip:\n      - -e ./here'], '');
     await live.expectFailure(['install', 'a'], {
-      exit: 5,
-      says: ['PIP_UNSUPPORTED', new RegExp(`${specFile()}:7:\\d+`)],
+      exit: 3,
+      says: ['PIP_LINE_INVALID', new RegExp(`${specFile()}:7:\\d+`)],
     });
   });
 });
