@@ -1,14 +1,12 @@
 // What the channels themselves say of the packages of a mirror: maintainers correct dependencies there, not in the archives.
-import { promisify } from 'node:util';
-import { zstdDecompress } from 'node:zlib';
 import type { Channel } from '../conda/channel.ts';
 import type { ChannelAccess } from '../conda/channel-access.ts';
-import { indexRepodata, readRecords } from '../conda/repodata-index.ts';
+import { fetchShards, ShardsMissing } from '../conda/fetch-shards.ts';
+import { BadRepodata, openRecordSource } from '../conda/record-source.ts';
 import { fetchRepodata, type SubdirRepodata } from '../conda/repodata.ts';
 import { AppError } from '../system/app-error.ts';
 import type { Report } from '../system/events.ts';
 import { EXIT } from '../system/exit-codes.ts';
-import { readBytes } from '../system/files.ts';
 import type { MirroredChannel, MirroredPackage } from './mirror-plan.ts';
 import type { PackageRecord } from './mirror-records.ts';
 
@@ -36,11 +34,11 @@ export async function readChannelRecords(
     for (const platform of platforms) {
       const { access, report, signal, repodataCacheDir: cacheDir } = request;
       for (const subdir of await fetchRepodata({ channels: [channel], access, platform, cacheDir, report, signal }))
-        await takeRecords(subdir, wanted, records);
+        await takeRecords(subdir, wanted, records, request);
     }
   } catch (error) {
     const isUnreachable = error instanceof AppError && error.exit === EXIT.buildFailed;
-    if (!isUnreachable && !(error instanceof SyntaxError)) throw error;
+    if (!isUnreachable && !(error instanceof BadRepodata) && !(error instanceof ShardsMissing)) throw error;
     request.report({
       type: 'warning',
       text: `${error.message}; what its packages say of themselves is taken, without the channel's corrections`,
@@ -50,18 +48,24 @@ export async function readChannelRecords(
 }
 
 async function takeRecords(
-  { subdir, file }: SubdirRepodata,
+  of: SubdirRepodata,
   wanted: readonly MirroredPackage[],
   records: Map<string, PackageRecord>,
+  { access, repodataCacheDir: cacheDir, signal }: ChannelRecordsRequest,
 ): Promise<void> {
-  const ours = wanted.filter(({ locked }) => locked.subdir === subdir);
+  const ours = wanted.filter(({ locked }) => locked.subdir === of.subdir);
   if (ours.length === 0) return;
-  const bytes = await readBytes(file);
-  const index = indexRepodata(file.endsWith('.zst') ? await promisify(zstdDecompress)(bytes) : bytes);
+  const source = await openRecordSource(
+    0,
+    of,
+    async ({ shardsBaseUrl, digests }) => await fetchShards({ of, shardsBaseUrl, digests, access, cacheDir, signal }),
+  );
+  const nameOf = ({ locked }: MirroredPackage): string => locked.name.toLowerCase();
+  await source.load([...new Set(ours.map(nameOf))]);
   for (const one of ours) {
-    for (const { file: name, value } of readRecords(index, one.locked.name.toLowerCase())) {
+    for (const { file, value } of source.read(nameOf(one))) {
       const record = value as PackageRecord | null;
-      if (name === one.file && typeof record === 'object' && record?.['sha256'] === one.locked.sha256)
+      if (file === one.file && typeof record === 'object' && record?.['sha256'] === one.locked.sha256)
         records.set(one.path, record);
     }
   }

@@ -81,24 +81,26 @@ function describeUse(plan: MirrorPlan, alias: string): Html {
   const aliasPath = plan.channels.map(({ url }) => aliasDirectory(url, alias)).find((path) => path !== undefined);
   const named = plan.channels.filter(({ url }) => url.startsWith(`${alias}/`));
   const names = named.map(({ url }) => url.slice(alias.length + 1));
-  const withAlias = html`<p>Channels by name, in condense's <code>install_config.yaml</code>:</p>
-    <pre>
-channels:
-  alias: ${ADDRESS}/${aliasPath ?? ''}
-</pre>
-    <p>and in conda's <code>.condarc</code>:</p>
+  const withAlias = html`<p>For conda and mamba, in <code>.condarc</code>:</p>
     <pre>
 channel_alias: ${ADDRESS}/${aliasPath ?? ''}
 channels: [${names.join(', ')}]
 default_channels: []
 channel_priority: strict
 </pre>`;
+  const mirrors = [
+    'channels:',
+    '  mirrors:',
+    ...plan.channels.map(({ url, path }) => `    ${JSON.stringify(url)}: [${JSON.stringify(`${ADDRESS}/${path}`)}]`),
+  ].join('\n');
   return html`<section>
     <h2 id="use">How to use it</h2>
     <p>
       Write the address of this page where it says <code>${ADDRESS}</code>; a directory works too, as
       <code>file:///path</code>.
     </p>
+    <p>For condense, in <code>install_config.yaml</code>; specs and locks go on naming the channels themselves:</p>
+    <pre>${mirrors}</pre>
     ${aliasPath === undefined ? html`` : withAlias}
     <table>
       <caption>

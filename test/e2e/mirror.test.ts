@@ -22,7 +22,7 @@ afterAll(async () => {
 async function packagesOf(of: TestSite): Promise<string[]> {
   const release = (await of.liveRelease('a-1')) ?? '';
   const file = path.join(of.prefix, 'apps/condense/releases/a-1', release, 'environment.lock.yml');
-  return parseLock(await readFile(file, 'utf8'), file).packages.map(({ name, sha256 }) => `${name} ${sha256}`);
+  return parseLock(await readFile(file, 'utf8'), file).packages.map(({ url, sha256 }) => `${url} ${sha256}`);
 }
 
 it('gives another site the same packages when the channel is gone', async () => {
@@ -46,14 +46,18 @@ it('gives another site the same packages when the channel is gone', async () => 
 
   const served = await serveChannel(path.join(site.dir, 'mirror'));
   const mirrored = `${served.url}/${answer.channels[0]?.path ?? ''}`;
-  await other.writeConfig(`  a: { version: '1', stable: '1' }\n`);
-  await other.writeSpec('a', [mirrored], ['hello=1.0']);
+  // The spec names the channel, which is gone; the site knows a mirror of it.
+  await other.writeConfig(
+    `  a: { version: '1', stable: '1' }\n`,
+    `channels: { mirrors: { '${channel}': ['${mirrored}'] } }\n`,
+  );
+  await other.writeSpec('a', [channel], ['hello=1.0']);
   await other.condenseOk('install', 'a');
-  await served.close();
 
   expect(await packagesOf(other)).toEqual(await packagesOf(site));
   // A lock file of the mirror can be mirrored again, by whoever has the mirror alone.
   const lock = path.join(site.dir, 'mirror/locks', `a-1-${release}.lock.yml`);
   await expect(other.condenseOk('mirror', path.join(other.dir, 'copy'), lock)).resolves.toContain('1 came now');
+  await served.close();
   expect(await readFile(path.join(other.dir, 'copy/index.html'), 'utf8')).toContain(pathToFileURL(site.dir).href);
 });

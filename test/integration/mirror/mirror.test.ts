@@ -15,6 +15,7 @@ import { writeCondaPackage, type CondaPackage, type PackageRecord } from '../../
 import { serveChannel, type ServedChannel } from '../../channel/serve-channel.ts';
 import { writeRepodata } from '../../channel/write-repodata.ts';
 import { readTree } from '../conda/link-fixture.ts';
+import { writeShards } from '../conda/shard-repodata.ts';
 import { solve } from '../conda/solve-channel.ts';
 
 let dir: string;
@@ -139,21 +140,30 @@ describe('a mirror', () => {
     expect(named(first)).not.toEqual(named(pinned));
   });
 
-  it('keeps what the channel corrected, without which it would not solve', async () => {
-    const broken = [tool('tool', '1.0', { depends: ['lib >=9'] }), tool('lib', '1.0')];
-    await writeChannel('main', broken, (record) =>
-      record.index.name === 'tool' ? { ...record, index: { ...record.index, depends: ['lib'] } } : record,
-    );
-    const lock = await ask(source.url, ['tool'], ['main']);
-    await mirror([asMirrored('a-1', lock)]);
-    await rm(path.join(dir, 'channels'), { recursive: true });
+  it.each(['repodata.json', 'shards'])(
+    'keeps what the channel corrected in %s, without which it would not solve',
+    async (form) => {
+      const broken = [tool('tool', '1.0', { depends: ['lib >=9'] }), tool('lib', '1.0')];
+      await writeChannel('main', broken, (record) =>
+        record.index.name === 'tool' ? { ...record, index: { ...record.index, depends: ['lib'] } } : record,
+      );
+      if (form === 'shards') {
+        await writeShards(path.join(dir, 'channels/main/noarch'));
+        await rm(path.join(dir, 'channels/main/noarch/repodata.json'));
+        await rm(path.join(dir, 'channels/main/noarch/repodata.json.zst'));
+      }
+      const lock = await ask(source.url, ['tool'], ['main']);
+      await mirror([asMirrored('a-1', lock)]);
+      expect(events).not.toContainEqual(expect.objectContaining({ type: 'warning' }));
+      await rm(path.join(dir, 'channels'), { recursive: true });
 
-    const alias = `${pathToFileURL(mirrorDir()).href}/${aliasPath()}`;
-    expect(named(await ask(alias, ['tool'], ['main']))).toEqual(named(lock));
+      const alias = `${pathToFileURL(mirrorDir()).href}/${aliasPath()}`;
+      expect(named(await ask(alias, ['tool'], ['main']))).toEqual(named(lock));
 
-    // And keeps it when the channel is gone.
-    expect((await mirror([asMirrored('a-1', lock)])).changed).toBe(false);
-  });
+      // And keeps it when the channel is gone.
+      expect((await mirror([asMirrored('a-1', lock)])).changed).toBe(false);
+    },
+  );
 
   it('takes what packages say of themselves where the channel is gone, from .conda and .tar.bz2, and says so', async () => {
     const lock = await ask(source.url, ['tool', 'main::lib']);

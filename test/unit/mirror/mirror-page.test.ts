@@ -56,6 +56,9 @@ describe('the page of a mirror', () => {
 
   it('tells how to use it, with sizes, and asks nothing of elsewhere', () => {
     expect(page).toContain('channel_alias: https://mirror.example.org/conda/conda.example\nchannels: [forge]');
+    expect(page).toContain(
+      '  mirrors:\n    &quot;https://conda.example/forge&quot;: [&quot;https://mirror.example.org/conda/conda.example/forge&quot;]</pre',
+    );
     expect(page).toContain('<td class="number">1.5 MB</td>');
     expect(page).toContain(`default-src 'none'`);
     expect(page).not.toMatch(/<[^>]*\ssrc=|<link|@import|url\(/);
