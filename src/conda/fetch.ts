@@ -19,6 +19,7 @@ import { describeSystemError } from '../system/system-error.ts';
 import { authorizeRequest, OPEN_ACCESS, type ChannelAccess } from './channel-access.ts';
 import { planSources } from './channel-sources.ts';
 import { requestChannel, unexpectedAnswer } from './http.ts';
+import { SourceHealth } from './source-health.ts';
 import { RequestRefused } from './http-refusal.ts';
 import type { LockedPackage } from './lock.ts';
 
@@ -158,7 +159,8 @@ async function fetchFromSources(
     } catch (error) {
       if (request.signal?.aborted || isOurDisk(error, url)) throw error;
       failures.push({ url, error });
-      health.noteFailure(url, error);
+      // One that answers, if with something else, costs nothing to ask.
+      if (!(error instanceof WrongContent || error instanceof NotThere)) health.noteFailure(url);
     }
   }
   const [only] = failures;
@@ -169,26 +171,6 @@ async function fetchFromSources(
     { cause: only?.error },
   );
 }
-
-/** After so many packages that a host could not give at all, it is asked last: each would cost tries and waits. */
-const FAILURES_UNTIL_LAST = 3;
-
-class SourceHealth {
-  readonly #failures = new Map<string, number>();
-
-  order(urls: readonly string[]): readonly string[] {
-    const isIll = (url: string): number => Number((this.#failures.get(hostOf(url)) ?? 0) >= FAILURES_UNTIL_LAST);
-    return urls.toSorted((a, b) => isIll(a) - isIll(b));
-  }
-
-  noteFailure(url: string, error: unknown): void {
-    // One that answers, if with something else, costs nothing to ask.
-    if (error instanceof WrongContent || error instanceof NotThere) return;
-    this.#failures.set(hostOf(url), (this.#failures.get(hostOf(url)) ?? 0) + 1);
-  }
-}
-
-const hostOf = (url: string): string => new URL(url).host;
 
 async function download(
   wanted: WantedPackage,
