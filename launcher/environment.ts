@@ -12,6 +12,21 @@ const UNASSIGNABLE_NAMES = ['_', 'UID', 'EUID', 'PPID', 'BASH_VERSINFO'];
 export const RUNTIME_PATTERN = [...RUNTIME_NAMES, ...RUNTIME_PREFIXES.map((prefix) => `${prefix}*`)].join(' | ');
 export const UNASSIGNABLE_PATTERN = ['__cl_*', ...UNASSIGNABLE_NAMES].join(' | ');
 
+/**
+ * Variables that bash changes when it is given them, or changes itself by (its source, variables.c), as a `case` pattern
+ * on all names with a blank around each. A caller who exports one of these gets the careful way. PATH, LC_ALL, PS1, PS2, PS4, PWD,
+ * OLDPWD and SHLVL are seen to everywhere.
+ */
+const OWN_OF_BASH = [
+  ...['BASH', 'BASHOPTS', 'BASHPID', 'DIRSTACK', 'EUID', 'FUNCNAME', 'GROUPS', 'HISTCMD', 'IFS', 'IGNOREEOF', 'LINENO'],
+  ...['POSIXLY_CORRECT', 'PPID', 'RANDOM', 'SECONDS', 'SHELLOPTS', 'SRANDOM', 'UID'],
+];
+export const OWN_OF_BASH_PATTERN = [
+  ...OWN_OF_BASH.map((name) => `*' ${name} '*`),
+  // But for BASH_ENV, which -p switches off, and BASH_FUNC_*, exported functions.
+  ...["*' BASH_'[!EF]*", "*' BASH_E'[!N]*", "*' COMP_'*", "*' EPOCH'*", "*' OPT'*", "*' __cl_'*"],
+].join(' | ');
+
 export interface SortedEnvironment {
   /** What the program gets, less what bash cannot assign; in the caller's order. */
   readonly wanted: readonly string[];

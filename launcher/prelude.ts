@@ -1,12 +1,12 @@
 // The bash prelude of the launcher: the common launches, without a fork and without Node. It starts the same program
 // with the same bytes as the planner (plan.ts) would, and leaves everything unusual to it.
 import { outermost } from './binds.ts';
-import { RUNTIME_PATH, RUNTIME_PATTERN, UNASSIGNABLE_PATTERN } from './environment.ts';
+import { OWN_OF_BASH_PATTERN, RUNTIME_PATH, RUNTIME_PATTERN, UNASSIGNABLE_PATTERN } from './environment.ts';
 import type { LauncherFacts } from './facts.ts';
 import { VARIABLE_LIMIT_BYTES } from './render-plan.ts';
-import { renderSession } from './session.ts';
+import { renderFindSession, renderJoinSession, renderStartSession } from './session.ts';
 import { bytesOf, shellQuote } from './shell-quote.ts';
-import { BECOME_PROGRAM, TRAMPOLINE } from './trampoline.ts';
+import { BECOME_PROGRAM, HAND_ON, TRAMPOLINE } from './trampoline.ts';
 
 const word = (text: string): string => shellQuote(bytesOf(text));
 
@@ -16,15 +16,14 @@ const word = (text: string): string => shellQuote(bytesOf(text));
  */
 export function renderPrelude(facts: LauncherFacts, { deferAll = false } = {}): string {
   const outside = facts.outsideCommands.map((name) => ` | ${word(name)}`).join('');
-  const binds = outermost([...facts.binds, ...facts.farmRoots])
-    .map(word)
-    .join(' ');
   const farms = facts.farmRoots.map(word).join('|');
+  const onPath = facts.farmRoots.map((root) => `:$PATH = *:${word(root)}/*`).join(' || ');
   return `#!/bin/bash -pf
 ':' /*;
 # bash runs the lines up to the mark below; Node sees them as one comment. What it does: docs/launcher.md.
 set +o posix
 unset -v "\${!__cl_@}"
+[[ -v LC_ALL ]] && __cl_L=$LC_ALL
 LC_ALL=C
 # bash ignores SIGQUIT itself; with a trap, /proc tells whether the caller does. exec takes the trap away.
 trap : QUIT
@@ -35,11 +34,7 @@ __cl_own=$__cl_releases/${word(facts.releaseId)}
 __cl_base=${word(facts.base)}
 __cl_runtime=${word(facts.runtime)}
 __cl_name=\${0##*\\/}
-__cl_become() {
-${BECOME_PROGRAM.replaceAll(/^(?=.)/gm, '  ')}
-}
-${renderSession(facts)}
-case $__cl_name in
+${facts.sessions === undefined ? '' : '__cl_none=$CONDENSE_SESSION\n'}case $__cl_name in
   '' | launcher${outside}) __cl_way=plan ;;
   *) if [[ -e ${word(facts.marker)} ]]; then __cl_way=inside; else __cl_way=host; fi ;;
 esac
@@ -59,7 +54,7 @@ esac${deferAll ? '\n__cl_way=plan' : ''}
 
 if [[ $__cl_way != plan ]]; then
   __cl_path=$PATH
-  if [[ $__cl_way = host && :$PATH = *:@(${farms})/* && :$PATH: != *:"$__cl_prefix"/bin:* ]]; then
+  if [[ $__cl_way = host && ( ${onPath} ) && :$PATH: != *:"$__cl_prefix"/bin:* ]]; then
     # The environment's own commands come first where its farm stands on the caller's PATH: inside, no launcher is needed.
     __cl_rest=$PATH: __cl_done=
     while [[ $__cl_rest ]]; do
@@ -74,6 +69,23 @@ if [[ $__cl_way != plan ]]; then
   fi
   # The kernel's copy is exact; bash's own variables are not.
   mapfile -td '' __cl_have <"/proc/$$/environ"
+  # What bash changes by itself; all other variables it hands on as they came.
+  __cl_special=()
+  for __cl_x in "\${__cl_have[@]}"; do
+    case $__cl_x in PWD=* | OLDPWD=* | SHLVL=* | PS[124]=*) __cl_special+=("$__cl_x") ;; esac
+  done
+  [[ \${PATH@a} = *x* ]] && __cl_special+=("PATH=$__cl_path")
+  [[ -v __cl_L ]] && __cl_special+=("LC_ALL=$__cl_L")
+  __cl_x=" \${__cl_have[*]%%=*} "
+  case $__cl_x in ${OWN_OF_BASH_PATTERN}) __cl_simple= ;; *) __cl_simple=1 ;; esac
+fi
+${renderSimple(facts)}
+# From here on what is less common, or takes long anyway.
+__cl_become() {
+${BECOME_PROGRAM.replaceAll(/^(?=.)/gm, '  ')}
+}
+${renderStartSession(facts)}
+if [[ $__cl_way != plan ]]; then
   for __cl_x in "\${__cl_have[@]}"; do
     case \${__cl_x%%=*} in
       '' | [0-9]* | *[!a-zA-Z0-9_]* | ${UNASSIGNABLE_PATTERN}) ;;
@@ -109,7 +121,6 @@ elif [[ $__cl_way = host ]]; then
     set --
     __cl_pack W
   fi
-  for __cl_x in ${binds}; do [[ -e $__cl_x ]] && __cl_binds+=,$__cl_x; done
   if [[ . -ef / ]]; then __cl_D=; else exec {__cl_D}<.; fi
   mapfile -t __cl_have <"/proc/$$/status"
   for __cl_x in "\${__cl_have[@]}"; do [[ $__cl_x = SigIgn:* ]] && export __cl_I="\${__cl_x##*[^0-9a-f]}"; done
@@ -127,4 +138,21 @@ printf 'condense: %s\\n' "the planner of $__cl_N failed, ${word(facts.node).repl
 exit 125
 */
 `;
+}
+
+/** Where bash hands on the environment as it came, but for a few variables: without a look at each of them. */
+function renderSimple(facts: LauncherFacts): string {
+  const binds = outermost([...facts.binds, ...facts.farmRoots])
+    .map(word)
+    .join(' ');
+  return `if [[ $__cl_way = inside && $__cl_simple ]]; then
+  set -- "$0" "$__cl_prefix/bin/$__cl_name" "$@"
+  [[ \${#__cl_special[@]} = 0 ]] || printf -v __cl_E '%q ' "\${__cl_special[@]}"
+  ${HAND_ON.replaceAll('\n', '\n  ')}
+fi
+if [[ $__cl_way = host ]]; then
+  for __cl_x in ${binds}; do [[ -e $__cl_x ]] && __cl_binds+=,$__cl_x; done
+fi
+${renderFindSession(facts)}
+${renderJoinSession(facts)}`;
 }

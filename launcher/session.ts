@@ -3,7 +3,7 @@
 // ways join alike. docs/launcher.md says what users and admins can rely on.
 import type { LauncherFacts } from './facts.ts';
 import { bytesOf, shellQuote } from './shell-quote.ts';
-import { TRAMPOLINE } from './trampoline.ts';
+import { JOINED, TRAMPOLINE } from './trampoline.ts';
 
 const word = (text: string): string => shellQuote(bytesOf(text));
 
@@ -53,24 +53,82 @@ done
 `.trimStart();
 
 /**
- * Defines `__cl_session`, called with what the trampoline gets. It becomes the program where there is a session, or
- * where one could be started; else it returns, and the caller starts a container of its own.
- * In: __cl_release, __cl_binds, __cl_D and all that is exported for the trampoline.
+ * Defines `__cl_context`, which prepares the look for a session, `__cl_find`, which finds it and holds its namespaces
+ * open, and `__cl_leave`, which lets go of them. In: __cl_release, __cl_binds.
  */
-export function renderSession(facts: LauncherFacts): string {
+export function renderFindSession(facts: LauncherFacts): string {
   const { sessions } = facts;
   if (sessions === undefined) return '';
   return `
-__cl_none=$CONDENSE_SESSION
+__cl_leave() {
+  [[ ! $__cl_u ]] || exec {__cl_u}<&-
+  [[ ! $__cl_m ]] || exec {__cl_m}<&-
+  __cl_u='' __cl_m=''
+  return 1
+}
 # A session's file: five lines, the last one "end". Its owner is looked at, and that its process is the one of its key.
 __cl_find() {
-  __cl_s=()
+  __cl_s=() __cl_u=
   [[ -O $__cl_f && ! -L $__cl_f ]] && mapfile -t __cl_s <"$__cl_f"
   [[ \${__cl_s[4]} = end && \${__cl_s[3]} = "$__cl_c" && \${__cl_s[1]} != *[!0-9]* && -O /proc/\${__cl_s[1]} ]] || return
   # Held open, the namespaces stay; the key, read afterwards, tells that they are the session's.
   exec {__cl_u}<"/proc/\${__cl_s[1]}/ns/user" {__cl_m}<"/proc/\${__cl_s[1]}/ns/mnt" && IFS= read -r __cl_x <"/proc/\${__cl_s[1]}/comm"
-  [[ $__cl_x = "\${__cl_s[2]}" ]]
+  [[ $__cl_x = "\${__cl_s[2]}" ]] || __cl_leave
 } 2>/dev/null
+# What a session is for: the same image, mounts and runtime settings, and what ends with a job must not carry another
+# one: a session for each cgroup, but for those of a job's single tasks.
+__cl_context() {
+  [[ $EUID != 0 && $__cl_none != off && -x $__cl_runtime && -x ${word(sessions.nsenter)} ]] || return
+  mapfile -t __cl_s </proc/self/cgroup
+  __cl_x="\${__cl_s[*]%/task_*}"
+  printf -v __cl_c '%q ' "$__cl_release" "$__cl_base" "$__cl_binds" "$HOME" "$__cl_x"
+  for __cl_f in "\${!APPTAINER_@}" "\${!SINGULARITY_@}" "\${!NVIDIA_@}"; do
+    printf -v __cl_t '%q ' "$__cl_f=\${!__cl_f}" && __cl_c+=$__cl_t
+  done
+  __cl_x=\${__cl_x//[!a-zA-Z0-9_.-]/_}
+  [[ \${#__cl_x} -le 100 ]] || __cl_x=\${__cl_x:\${#__cl_x}-100}
+  __cl_d=${word(sessions.directory)}/condense-$EUID
+  __cl_f=$__cl_d/$__cl_N-\${__cl_release##*\\/}-$__cl_x
+}
+`;
+}
+
+/** Becomes the program in a session that is there, in the common case. */
+export function renderJoinSession(facts: LauncherFacts): string {
+  const { sessions } = facts;
+  if (sessions === undefined) return '';
+  return `
+if [[ $__cl_way = host && $__cl_simple ]] && __cl_context && __cl_find; then
+  # A working directory that the session does not show needs a container of its own, which may show it.
+  if cd -P . 2>/dev/null && [[ . -ef / || /proc/\${__cl_s[1]}/root$PWD -ef . ]]; then
+    [[ . -ef / ]] && __cl_P= || __cl_P=$PWD
+    for __cl_x in "\${!LD_@}"; do
+      __cl_special+=("$__cl_x=\${!__cl_x}")
+      unset -v "$__cl_x"
+    done
+    [[ \${#__cl_special[@]} = 0 ]] || printf -v __cl_E '%q ' "\${__cl_special[@]}"
+    export __cl_E __cl_N __cl_P __cl_M=${word(facts.marker)}
+    exec ${word(sessions.nsenter)} --user=/proc/self/fd/"$__cl_u" --mount=/proc/self/fd/"$__cl_m" --preserve-credentials \\
+      /bin/bash --norc -pfc "exec $__cl_u<&- $__cl_m<&-;"${word(JOINED)} bash "$0" "$__cl_prefix/bin/$__cl_name" "$@"
+  fi
+  __cl_leave
+fi`;
+}
+
+/**
+ * Defines `__cl_session`, called with what the trampoline gets. It becomes the program where there is a session, or
+ * where one could be started; else it returns, and the caller starts a container of its own.
+ * In: __cl_release, __cl_binds, __cl_D and all that is exported for the trampoline.
+ */
+export function renderStartSession(facts: LauncherFacts): string {
+  const { sessions } = facts;
+  if (sessions === undefined) return '';
+  return `
+# Not again for a while where it did not work.
+__cl_may() {
+  printf -v __cl_now '%(%s)T' -1
+  [[ \${__cl_s[0]} != none || \${__cl_s[1]} = *[!0-9]* || $((__cl_now - __cl_s[1])) -gt ${RETRY_SECONDS} ]]
+}
 __cl_start() (
   # What would bind all who come later.
   [[ $(ulimit -t; ulimit -v; ulimit -d; nice) = $'unlimited\\nunlimited\\nunlimited\\n0' ]] || return
@@ -79,8 +137,7 @@ __cl_start() (
   [[ -d $__cl_d && ! -L $__cl_d && -O $__cl_d && ! -L $__cl_f.lock ]] || return
   exec {__cl_l}>>"$__cl_f.lock" && flock -w ${START_SECONDS} "$__cl_l" || return
   __cl_find && return
-  printf -v __cl_now '%(%s)T' -1
-  [[ \${__cl_s[0]} != none || \${__cl_s[1]} = *[!0-9]* || $((__cl_now - __cl_s[1])) -gt ${RETRY_SECONDS} ]] || return
+  __cl_may || return
   exec {__cl_h}>"$__cl_f" || return
   printf -v __cl_k '%x-%x' "$$" "$__cl_now"
   exec {__cl_r}< <(
@@ -103,29 +160,12 @@ __cl_start() (
   printf 'none\\n%s\\n' "$__cl_now" >"$__cl_f"
   return 1
 ) 2>/dev/null
-# What a session is for: the same image, mounts and runtime settings, and what ends with a job must not carry another
-# one: a session for each cgroup, but for those of a job's single tasks.
-__cl_context() {
-  [[ $EUID != 0 && $__cl_none != off && -x $__cl_runtime && -x ${word(sessions.nsenter)} ]] || return
-  mapfile -t __cl_s </proc/self/cgroup
-  __cl_x="\${__cl_s[*]%/task_*}"
-  printf -v __cl_c '%q ' "$__cl_release" "$__cl_base" "$__cl_binds" "$HOME" "$__cl_x"
-  for __cl_f in "\${!APPTAINER_@}" "\${!SINGULARITY_@}" "\${!NVIDIA_@}"; do
-    printf -v __cl_t '%q ' "$__cl_f=\${!__cl_f}" && __cl_c+=$__cl_t
-  done
-  __cl_x=\${__cl_x//[!a-zA-Z0-9_.-]/_}
-  [[ \${#__cl_x} -le 100 ]] || __cl_x=\${__cl_x:\${#__cl_x}-100}
-  __cl_d=${word(sessions.directory)}/condense-$EUID
-  __cl_f=$__cl_d/$__cl_N-\${__cl_release##*\\/}-$__cl_x
-}
 __cl_session() {
-  # A working directory that the session does not show needs a container of its own, which may show it.
   __cl_context && cd -P . 2>/dev/null && __cl_P=$PWD || return 0
-  __cl_find || ${sessions.policy === 'join' ? 'return 0' : '{ __cl_start && __cl_find; } || return 0'}
-  [[ ! $__cl_D || /proc/\${__cl_s[1]}/root$__cl_P -ef . ]] || { exec {__cl_u}<&- {__cl_m}<&-; return 0; }
+  __cl_find || ${sessions.policy === 'join' ? 'return 0' : '{ __cl_may && __cl_start && __cl_find; } || return 0'}
+  [[ ! $__cl_D || /proc/\${__cl_s[1]}/root$__cl_P -ef . ]] || { __cl_leave; return 0; }
   export __cl_P "__cl_C=$__cl_u $__cl_m" __cl_M=${word(facts.marker)}
   exec ${word(sessions.nsenter)} --user=/proc/self/fd/"$__cl_u" --mount=/proc/self/fd/"$__cl_m" --preserve-credentials \\
     /bin/bash --norc -pfc ${word(TRAMPOLINE)} bash "$@"
-}
-`;
+}`;
 }

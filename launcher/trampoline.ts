@@ -44,6 +44,41 @@ exec -a "$__cl_zero" -- "$@"
 `.trim();
 
 /**
+ * The same for the common case, in which bash hands on the environment as it came but for __cl_E: shell words NAME=VALUE,
+ * what the caller has of PATH, LC_ALL, PWD, OLDPWD, SHLVL, PS1, PS2, PS4 and, in a session, LD_*. "$@" is argv[0], the program, its arguments.
+ */
+export const HAND_ON = `
+unset -v PWD OLDPWD SHLVL
+[[ $__cl_E ]] && eval "export $__cl_E" 2>/dev/null
+# The exec builtin takes one off.
+case \${SHLVL-x} in '' | 0?* | ????* | *[!0-9]*) ;; *) SHLVL=$((SHLVL + 1)) ;; esac
+unset -v "\${!__cl_@}"
+exec -a "$1" -- "\${@:2}"
+`.trim();
+
+/**
+ * What `bash --norc -pfc` gets in a session in that case: besides __cl_E the full name in __cl_N, the working directory
+ * in __cl_P or nothing for /, and the marker in __cl_M.
+ */
+export const JOINED = `
+[[ ! $__cl_P ]] || cd -- "$__cl_P" 2>/dev/null || __cl_x="cannot enter $__cl_P there, run it again"
+[[ -x $2 && ! -d $2 ]] || __cl_x=none
+[[ -e $__cl_M ]] || __cl_x="it ended while this command was on its way into it, run it again"
+if [[ -v __cl_x ]]; then
+  if [[ $__cl_x != none ]]; then
+    printf 'condense: in the session of %s: %s\\n' "$__cl_N" "$__cl_x" >&2
+    exit 125
+  elif [[ -e $2 ]]; then
+    printf 'condense: this is not a program, %s, run it through its interpreter\\n' "$2" >&2
+    exit 126
+  fi
+  printf 'condense: %s has no such command, %s, see what there is with: launcher ls %s\\n' "$__cl_N" "$2" "\${2%/*}" >&2
+  exit 127
+fi
+${HAND_ON}
+`.trimStart();
+
+/**
  * What `bash --norc -pfc` gets (without --norc, -c with a socket as standard input reads ~/.bashrc). Its arguments: argv[0], program, arguments; or none, when they are packed.
  * Its environment:
  * - __cl_E: shell words, the caller's environment; or __cl_FE: the descriptor of a file that holds them;
