@@ -23,6 +23,8 @@ export interface LauncherFacts {
   readonly farmRoots: readonly string[];
   /** Commands of the farm that run on the host, never in the image. */
   readonly outsideCommands: readonly string[];
+  /** Of condense, which made this release: for --version. */
+  readonly condenseVersion?: string | undefined;
   /** The group whose members may read the image, for the message that says so. */
   readonly usersGroup?: string | undefined;
   /** How commands share a mounted container; without, each mounts its own. */

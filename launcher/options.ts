@@ -2,33 +2,38 @@
 
 import type { Purpose } from './plan.ts';
 
-export const USAGE = `Usage: launcher [--explain] [--] [COMMAND [ARGUMENT...]]
-       launcher --start-session
+export const USAGE = `Usage: launcher [--explain [--json]] [--] [COMMAND [ARGUMENT...]]
+       launcher --start-session | --version | --help
 
 Runs COMMAND in the environment that this launcher belongs to; without COMMAND, your shell.
 COMMAND is a name (found on PATH inside) or a path that exists inside.
 
-  --explain        say what would run and why, and run nothing
+  --explain        say what would run, where and why, and run nothing
+  --json           the same as JSON
   --start-session  mount the container that later commands join, where the site leaves that to you
+  --version        which environment, release and condense this is
   --help           this text
+
+CONDENSE_TRACE=1 tells each decision on standard error; CONDENSE_TRACE=/path appends it to that file.
 
 Exit status: that of COMMAND; 125 the launcher itself failed, 126 COMMAND cannot be executed, 127 it was not found.
 `;
 
 export type Options =
-  | { readonly help: boolean; readonly purpose: Purpose; readonly command: readonly string[] }
+  | { readonly say?: 'help' | 'version'; readonly purpose: Purpose; readonly command: readonly string[] }
   | { readonly unknown: string };
 
 export function parseOptions(args: readonly string[]): Options {
-  let help = false;
   let purpose: Purpose = 'run';
   for (const [index, arg] of args.entries()) {
-    if (arg === '--') return { help, purpose, command: args.slice(index + 1) };
-    if (arg === '--help') help = true;
-    else if (arg === '--explain') purpose = 'explain';
+    if (arg === '--') return { purpose, command: args.slice(index + 1) };
+    if (arg === '--help' || arg === '--version')
+      return { say: arg === '--help' ? 'help' : 'version', purpose, command: [] };
+    if (arg === '--explain') purpose = purpose === 'explain-json' ? purpose : 'explain';
+    else if (arg === '--json') purpose = 'explain-json';
     else if (arg === '--start-session' && args.length === 1) purpose = 'start-session';
     else if (arg.startsWith('-')) return { unknown: arg };
-    else return { help, purpose, command: args.slice(index) };
+    else return { purpose, command: args.slice(index) };
   }
-  return { help, purpose, command: [] };
+  return { purpose, command: [] };
 }

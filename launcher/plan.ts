@@ -10,6 +10,8 @@ import { findOutside, pathInside, type Sight } from './path.ts';
 export interface ContainerPlan {
   readonly kind: 'container';
   readonly release: string;
+  /** Why this release, for --explain. */
+  readonly releaseBecause: string;
   readonly image: string;
   /** Mounted over the image, the last one on top. */
   readonly overlays: readonly string[];
@@ -18,6 +20,8 @@ export interface ContainerPlan {
   /** A path, or a name to look up on the PATH inside. */
   readonly program: string;
   readonly otherwise?: string | undefined;
+  /** It is a shell on a terminal, and shall say where it is. */
+  readonly prompt?: boolean | undefined;
   readonly args: readonly string[];
   readonly environment: readonly string[];
   readonly path: string | undefined;
@@ -28,6 +32,8 @@ export interface ProgramPlan {
   readonly zero: string;
   readonly program: string;
   readonly otherwise?: string | undefined;
+  /** It is a shell on a terminal, and shall say where it is. */
+  readonly prompt?: boolean | undefined;
   readonly args: readonly string[];
   readonly environment: readonly string[];
   readonly path: string | undefined;
@@ -45,7 +51,7 @@ interface FailPlan {
   readonly message: string;
 }
 /** What the caller wants of a plan. */
-export type Purpose = 'run' | 'explain' | 'start-session';
+export type Purpose = 'run' | 'explain' | 'explain-json' | 'start-session';
 export type LaunchPlan = ContainerPlan | ProgramPlan | SayPlan | FailPlan;
 
 const fail = (status: FailPlan['status'], what: string, where: string, whatToDo: string): FailPlan => ({
@@ -59,7 +65,7 @@ export function planLaunch(
   facts: LauncherFacts,
   sight: Sight,
 ): { plan: LaunchPlan; purpose: Purpose } {
-  const name = invocation.self.slice(invocation.self.lastIndexOf('/') + 1);
+  const name = nameOfCommand(invocation.self, sight);
   if (name !== 'launcher') return { plan: planCommand(name, invocation, facts, sight), purpose: 'run' };
   const options = parseOptions(invocation.args);
   if ('unknown' in options) {
@@ -73,7 +79,8 @@ export function planLaunch(
       purpose: 'run',
     };
   }
-  if (options.help) return { plan: { kind: 'say', text: USAGE }, purpose: 'run' };
+  if (options.say === 'help') return { plan: { kind: 'say', text: USAGE }, purpose: 'run' };
+  if (options.say === 'version') return { plan: { kind: 'say', text: describeVersion(facts) }, purpose: 'run' };
   if (options.purpose === 'start-session') {
     if (facts.sessions === undefined) {
       const toDo = 'commands start without one';
@@ -87,9 +94,24 @@ export function planLaunch(
   return { plan: planDirect(options.command, invocation, facts, sight), purpose: options.purpose };
 }
 
+/**
+ * The link's own name. A venv that a venv's python makes has links of the name that their target has, `launcher`, which
+ * both mean python: venv/__init__.py takes the name from sys._base_executable, the end of the chain of links.
+ */
+function nameOfCommand(self: string, sight: Sight): string {
+  const slash = self.lastIndexOf('/');
+  const name = self.slice(slash + 1);
+  return name === 'launcher' && slash >= 0 && sight.isThere(`${self.slice(0, slash)}/../pyvenv.cfg`) ? 'python' : name;
+}
+
+function describeVersion(facts: LauncherFacts): string {
+  return `${facts.fullName}\nrelease   ${facts.releaseId}\ncondense  ${facts.condenseVersion ?? '(unknown)'}\n`;
+}
+
 /** A link of the farm was called. */
 function planCommand(name: string, invocation: Invocation, facts: LauncherFacts, sight: Sight): LaunchPlan {
-  const release = chooseRelease(invocation, facts, sight);
+  const chosen = chooseRelease(invocation, facts, sight);
+  const { release } = chosen;
   const inside = sight.isThere(facts.marker);
   const isOutside = facts.outsideCommands.includes(name);
   let { environment } = invocation;
@@ -139,7 +161,7 @@ function planCommand(name: string, invocation: Invocation, facts: LauncherFacts,
   const path = pathInside(valueOf(environment, 'PATH'), facts, sight, { always: false });
   return planContainer(
     { zero: invocation.self, program, args: invocation.args, environment, path },
-    release,
+    chosen,
     facts,
     sight,
   );
@@ -154,13 +176,13 @@ function planDirect(
 ): LaunchPlan {
   const { environment } = invocation;
   const path = pathInside(valueOf(environment, 'PATH'), facts, sight, { always: true });
-  const [wanted, ...args] = command;
-  const shell = valueOf(environment, 'SHELL') ?? '';
-  const program = wanted ?? (shell.startsWith('/') ? shell : '/bin/bash');
+  const isShell = command.length === 0;
+  const [program = '', ...args] = isShell ? planShell(invocation, facts) : command;
   const start = {
     zero: program,
     program,
-    otherwise: wanted === undefined ? '/bin/bash' : undefined,
+    otherwise: isShell ? '/bin/bash' : undefined,
+    prompt: isShell && invocation.onTerminal && !['fish'].includes(baseName(program)),
     args,
     environment,
     path,
@@ -170,6 +192,20 @@ function planDirect(
   }
   return planContainer(start, chooseRelease(invocation, facts, sight), facts, sight);
 }
+
+/** The user's shell; on a terminal it says where it is, without a touch to the user's start-up files. */
+function planShell({ environment, onTerminal }: Invocation, facts: LauncherFacts): [string, ...string[]] {
+  const shell = valueOf(environment, 'SHELL') ?? '';
+  const program = shell.startsWith('/') ? shell : '/bin/bash';
+  // -C is what fish runs after its own start-up files; for bash render-plan.ts sees to it, other shells have no such option.
+  return onTerminal && baseName(program) === 'fish' ? [program, '-C', fishPrompt(facts.fullName)] : [program];
+}
+
+function fishPrompt(fullName: string): string {
+  return `functions -c fish_prompt __condense_prompt; function fish_prompt; printf '(%s) ' ${fullName}; __condense_prompt; end`;
+}
+
+const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
 function asProgram(
   zero: string,
@@ -181,12 +217,22 @@ function asProgram(
 }
 
 /** The release that the job is pinned to while it is there, otherwise the launcher's own. */
-function chooseRelease(invocation: Invocation, facts: LauncherFacts, sight: Sight): string {
+function chooseRelease(invocation: Invocation, facts: LauncherFacts, sight: Sight): ChosenRelease {
   const own = `${facts.releasesDir}/${facts.releaseId}`;
-  const [fullName, id] = split(valueOf(invocation.environment, 'CONDENSE_RELEASE') ?? '');
-  if (fullName !== facts.fullName || !/^[0-9A-Za-z-]+$/.test(id)) return own;
+  const pin = valueOf(invocation.environment, 'CONDENSE_RELEASE');
+  const [fullName, id] = split(pin ?? '');
+  const because = pin === undefined ? "it is the launcher's own" : "it is the launcher's own; CONDENSE_RELEASE ";
+  if (fullName !== facts.fullName || !/^[0-9A-Za-z-]+$/.test(id))
+    return { release: own, releaseBecause: pin === undefined ? because : `${because}is for another environment` };
   const pinned = `${facts.releasesDir}/${id}`;
-  return sight.isReadable(`${pinned}/env.sqsh`) ? pinned : own;
+  return sight.isReadable(`${pinned}/env.sqsh`)
+    ? { release: pinned, releaseBecause: 'CONDENSE_RELEASE names it' }
+    : { release: own, releaseBecause: `${because}names ${id}, which is gone` };
+}
+
+interface ChosenRelease {
+  readonly release: string;
+  readonly releaseBecause: string;
 }
 
 function split(pin: string): [string, string] {
@@ -194,9 +240,9 @@ function split(pin: string): [string, string] {
   return slash < 0 ? [pin, ''] : [pin.slice(0, slash), pin.slice(slash + 1)];
 }
 
-type Start = Pick<ContainerPlan, 'zero' | 'program' | 'otherwise' | 'args' | 'environment' | 'path'>;
+type Start = Pick<ContainerPlan, 'zero' | 'program' | 'otherwise' | 'prompt' | 'args' | 'environment' | 'path'>;
 
-function planContainer(start: Start, release: string, facts: LauncherFacts, sight: Sight): LaunchPlan {
+function planContainer(start: Start, chosen: ChosenRelease, facts: LauncherFacts, sight: Sight): LaunchPlan {
   const value = (name: string): string | undefined => valueOf(start.environment, name);
   if (sight.isThere('/.singularity.d')) {
     const which = value('APPTAINER_CONTAINER') ?? value('SINGULARITY_CONTAINER') ?? 'a container without a name';
@@ -210,7 +256,7 @@ function planContainer(start: Start, release: string, facts: LauncherFacts, sigh
       'tell the maintainers of the node',
     );
   }
-  const image = `${release}/env.sqsh`;
+  const image = `${chosen.release}/env.sqsh`;
   if (!sight.isReadable(image)) {
     const toDo =
       facts.usersGroup === undefined
@@ -227,5 +273,5 @@ function planContainer(start: Start, release: string, facts: LauncherFacts, sigh
   const bad = overlays.find((overlay) => !sight.isReadable(overlay));
   if (bad !== undefined) return fail(125, 'this overlay cannot be read', bad, 'correct CONTAINER_OVERLAY_PATH');
   const binds = outermost([...facts.binds, ...facts.farmRoots]).filter((directory) => sight.isThere(directory));
-  return { kind: 'container', release, image, overlays, binds, ...start };
+  return { kind: 'container', ...chosen, image, overlays, binds, ...start };
 }

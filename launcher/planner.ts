@@ -1,5 +1,5 @@
 // The planner's thin entry: the bytes of the waiting shell come in, shell words go out. esbuild makes it one file.
-import { accessSync, constants, readFileSync, realpathSync, statSync } from 'node:fs';
+import { accessSync, constants, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import type { LauncherFacts } from './facts.ts';
 import { parseInvocation } from './invocation.ts';
 import type { Sight } from './path.ts';
@@ -55,5 +55,21 @@ function inBytes<T>(facts: T): T {
 const [pid = '', argumentCount = ''] = process.argv.slice(2);
 const read = (name: string): string => readFileSync(`/proc/${pid}/${name}`, 'latin1');
 const facts = inBytes(CONDENSE_FACTS);
-const invocation = parseInvocation(read('cmdline'), read('environ'), read('status'), Number(argumentCount));
-process.stdout.write(renderPlan(planLaunch(invocation, facts, sight), facts, invocation.ignoredSignals));
+const target = (name: string): string => {
+  try {
+    return readlinkSync(`/proc/${pid}/fd/${name}`);
+  } catch {
+    return ''; // closed
+  }
+};
+const invocation = parseInvocation(
+  {
+    cmdline: read('cmdline'),
+    environ: read('environ'),
+    status: read('status'),
+    stdin: target('0'),
+    stderr: target('2'),
+  },
+  Number(argumentCount),
+);
+process.stdout.write(renderPlan(planLaunch(invocation, facts, sight), facts, invocation));

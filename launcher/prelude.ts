@@ -21,6 +21,14 @@ export function renderPrelude(facts: LauncherFacts, { deferAll = false } = {}): 
   return `#!/bin/bash -pf
 ':' /*;
 # bash runs the lines up to the mark below; Node sees them as one comment. What it does: docs/launcher.md.
+# The line of the shell that sources this; 0 for bash that runs it, nothing for other shells.
+case \${BASH_LINENO-} in
+  0) ;;
+  *)
+    printf 'condense: this is a program and cannot be sourced, load the module of %s instead\\n' ${word(facts.fullName)} >&2
+    return 125
+    ;;
+esac
 set +o posix
 unset -v "\${!__cl_@}"
 [[ -v LC_ALL ]] && __cl_L=$LC_ALL
@@ -34,6 +42,20 @@ __cl_own=$__cl_releases/${word(facts.releaseId)}
 __cl_base=${word(facts.base)}
 __cl_runtime=${word(facts.runtime)}
 __cl_name=\${0##*\\/}
+__cl_note() { :; }
+if [[ $CONDENSE_TRACE = [1/]* ]]; then
+  __cl_T=$CONDENSE_TRACE
+  __cl_note() {
+    if [[ $__cl_T = /* ]]; then
+      { printf 'condense[%s] %s\\n' "$$" "$1" >>"$__cl_T"; } 2>/dev/null
+    else
+      printf 'condense[%s] %s\\n' "$$" "$1" >&2
+    fi
+  }
+  __cl_note "$0: release $__cl_own, $# arguments"
+fi
+# What python's venv makes in a venv of a venv: plan.ts.
+[[ $__cl_name = launcher && $0 = *[/]* && -e \${0%\\/*}/../pyvenv.cfg ]] && __cl_name=python
 ${facts.sessions === undefined ? '' : '__cl_none=$CONDENSE_SESSION\n'}case $__cl_name in
   '' | launcher${outside}) __cl_way=plan ;;
   *) if [[ -e ${word(facts.marker)} ]]; then __cl_way=inside; else __cl_way=host; fi ;;
@@ -52,6 +74,7 @@ case $__cl_way in
     ;;
 esac${deferAll ? '\n__cl_way=plan' : ''}
 
+__cl_note "way: $__cl_way (inside: directly; host: a session or a container; plan: the planner decides)"
 if [[ $__cl_way != plan ]]; then
   __cl_path=$PATH
   if [[ $__cl_way = host && ( ${onPath} ) && :$PATH: != *:"$__cl_prefix"/bin:* ]]; then
@@ -78,6 +101,7 @@ if [[ $__cl_way != plan ]]; then
   [[ -v __cl_L ]] && __cl_special+=("LC_ALL=$__cl_L")
   __cl_x=" \${__cl_have[*]%%=*} "
   case $__cl_x in ${OWN_OF_BASH_PATTERN}) __cl_simple= ;; *) __cl_simple=1 ;; esac
+  __cl_note "PATH inside: $__cl_path"
 fi
 ${renderSimple(facts)}
 # From here on what is less common, or takes long anyway.
@@ -129,10 +153,12 @@ elif [[ $__cl_way = host ]]; then
   [[ \${#__cl_names[@]} = 0 ]] || unset -v "\${__cl_names[@]}" 2>/dev/null
   export __cl_N __cl_D PATH=${RUNTIME_PATH}
   ${facts.sessions === undefined ? '' : '__cl_session "$@"'}
+  __cl_note "starts a container of its own from $__cl_release, binds \${__cl_binds#,}"
   exec "$__cl_runtime" -s exec \${__cl_binds:+--bind "\${__cl_binds#,}"} --overlay "$__cl_release/env.sqsh:ro" "$__cl_base" \\
     /bin/bash --norc -pfc ${word(TRAMPOLINE)} bash "$@"
 fi
 
+__cl_note "asks the planner"
 __cl_t=$(exec -c ${word(facts.node)} --jitless --v8-pool-size=0 - "$$" "$#" <"$0") && eval "$__cl_t"
 printf 'condense: %s\\n' "the planner of $__cl_N failed, ${word(facts.node).replaceAll(/[$"`\\]/g, '')} with $0, tell the maintainers of the environment" >&2
 exit 125

@@ -1,10 +1,11 @@
 // A launch plan as shell words for the waiting prelude, which evaluates them and becomes the program.
 import { isForRuntime, RUNTIME_PATH, sortEnvironment } from './environment.ts';
-import { describePlan } from './explain.ts';
+import { describeExplanation, explainPlan, explanationJson, type Explanation } from './explain.ts';
+import type { Invocation } from './invocation.ts';
 import type { LauncherFacts } from './facts.ts';
 import type { ContainerPlan, LaunchPlan, ProgramPlan, Purpose } from './plan.ts';
 import { runtimeArguments } from './runtime-arguments.ts';
-import { shellQuote } from './shell-quote.ts';
+import { bytesOf, shellQuote } from './shell-quote.ts';
 import { TRAMPOLINE } from './trampoline.ts';
 
 /** The kernel takes strings of up to 131072 bytes (execve(2)). */
@@ -13,16 +14,39 @@ export const VARIABLE_LIMIT_BYTES = 100_000;
 export function renderPlan(
   { plan, purpose }: { plan: LaunchPlan; purpose: Purpose },
   facts: LauncherFacts,
-  ignoredSignals: string,
+  invocation: Invocation,
 ): string {
-  if (plan.kind === 'fail') return `printf '%s\\n' ${shellQuote(`condense: ${plan.message}`)} >&2; exit ${plan.status}`;
+  if (plan.kind === 'fail') {
+    const what = `condense: ${plan.message}`;
+    return `${note(`fails: ${plan.message}`)}\nprintf '%s\\n' ${shellQuote(what)} >&2; exit ${plan.status}`;
+  }
   if (plan.kind === 'say') return say(plan.text);
-  if (plan.kind === 'program') return purpose === 'explain' ? say(describePlan(plan, facts)) : renderProgram(plan);
-  const { before, trampolineArguments, runtime } = renderContainer(plan, facts, ignoredSignals);
-  if (purpose === 'explain') return [...before, explainWay(plan, facts), say(describePlan(plan, facts))].join('\n');
+  const explanation = (): Explanation => explainPlan(plan, invocation.environment, facts);
+  if (plan.kind === 'program') {
+    const way = plan.program.startsWith(`${facts.condaPrefix}/`) || plan.program === plan.zero ? 'inside' : 'host';
+    if (purpose === 'explain') return `${row(way)}\n${say(describeExplanation(explanation()))}`;
+    if (purpose === 'explain-json') return `__cl_way='{"kind": "${way}"}'\n${sayJson(explanation())}`;
+    return `${note(`runs ${plan.program}: ${plan.because}`)}\n${renderPrompt(plan)}${renderProgram(plan)}`;
+  }
+  const { before, trampolineArguments, runtime } = renderContainer(plan, facts, invocation.ignoredSignals);
+  if (purpose === 'explain')
+    return [...before, explainWay(plan, facts, row), say(describeExplanation(explanation()))].join('\n');
+  if (purpose === 'explain-json') return [...before, explainWay(plan, facts, set), sayJson(explanation())].join('\n');
   if (purpose === 'start-session') return [...before, startSession(facts)].join('\n');
   const join = joins(plan, facts) ? [`__cl_session ${trampolineArguments}`] : [];
-  return [...before, ...join, `exec ${runtime} ${trampolineArguments}`].join('\n');
+  return [
+    note(`runs ${plan.program} in release ${plan.release}: ${plan.releaseBecause}`),
+    renderPrompt(plan),
+    ...before,
+    ...join,
+    note('starts a container of its own'),
+    `exec ${runtime} ${trampolineArguments}`,
+  ].join('\n');
+}
+
+/** A line of the trace (prelude.ts), which says nothing when nobody asked for it. */
+function note(text: string): string {
+  return `__cl_note ${shellQuote(text)}`;
 }
 
 /** An image of the caller's own makes it a container of its own. */
@@ -30,13 +54,49 @@ function joins(plan: ContainerPlan, facts: LauncherFacts): boolean {
   return facts.sessions !== undefined && plan.overlays.length === 0;
 }
 
-function explainWay(plan: ContainerPlan, facts: LauncherFacts): string {
-  const row = (text: string): string => `printf '%-12s %s\\n' way ${text}`;
-  const own = row(shellQuote('a container of its own'));
-  if (!joins(plan, facts)) return own;
-  const first = facts.sessions?.policy === 'join' ? own : row(shellQuote('a session, which it starts'));
-  const joined = row('"the session of process ${__cl_s[1]}"');
-  return `if ! __cl_context; then ${own}; elif __cl_find; then ${joined}; else ${first}; fi`;
+type Kind = 'inside' | 'host' | 'container' | 'start' | 'join';
+const WAYS: Readonly<Record<Kind, string>> = {
+  inside: 'directly, without a container',
+  host: 'directly, on the host',
+  container: 'a container of its own',
+  start: 'a session, which it starts',
+  join: 'the session of process ${__cl_s[1]}',
+};
+const row = (kind: Kind): string =>
+  kind === 'join' ? `printf '%-12s %s\\n' way "${WAYS.join}"` : `printf '%-12s %s\\n' way ${shellQuote(WAYS[kind])}`;
+const set = (kind: Kind): string =>
+  kind === 'join'
+    ? `__cl_way="{\\"kind\\": \\"join\\", \\"process\\": \${__cl_s[1]}}"`
+    : `__cl_way='{"kind": "${kind}"}'`;
+
+/** The waiting shell knows best whether there is a session. */
+function explainWay(plan: ContainerPlan, facts: LauncherFacts, how: (kind: Kind) => string): string {
+  if (!joins(plan, facts)) return how('container');
+  const first =
+    facts.sessions?.policy === 'join'
+      ? how('container')
+      : `if __cl_may; then ${how('start')}; else ${how('container')}; fi`;
+  return `if ! __cl_context; then ${how('container')}; elif __cl_find; then ${how('join')}; else ${first}; fi`;
+}
+
+function sayJson(explanation: Explanation): string {
+  const text = bytesOf(explanationJson(explanation)).replace(/^\{/, '');
+  return `printf '{\\n  "way": %s,%s\\n' "$__cl_way" ${shellQuote(text)}; exit`;
+}
+
+/** For bash a start-up file without a name, which reads the user's own first; for others a line. Both only on a terminal. */
+function renderPrompt(plan: ContainerPlan | ProgramPlan): string {
+  if (plan.prompt !== true) return '';
+  if (!plan.program.endsWith('/bash')) {
+    return `printf 'condense: this shell is inside %s, exit leaves it\\n' "$__cl_N" >&2\n`;
+  }
+  const text = `eval "exec \${BASH_SOURCE##*/}<&-"; [[ ! -r ~/.bashrc ]] || . ~/.bashrc\nPS1="(%s) $PS1"`;
+  return `printf -v __cl_x ${shellQuote(text)} "$__cl_N"; exec {__cl_rc}<<<"$__cl_x"\n`;
+}
+
+/** The options that go with it, as shell words. */
+function promptArguments(plan: ContainerPlan | ProgramPlan): string {
+  return plan.prompt === true && plan.program.endsWith('/bash') ? ' --rcfile "/dev/fd/$__cl_rc" -i' : '';
 }
 
 function startSession(facts: LauncherFacts): string {
@@ -90,7 +150,7 @@ function renderContainer(plan: ContainerPlan, facts: LauncherFacts, ignoredSigna
       `__cl_release=${shellQuote(plan.release)} __cl_binds=${shellQuote(plan.binds.map((bind) => `,${bind}`).join(''))}`,
     ],
     runtime: command.map(shellQuote).join(' '),
-    trampolineArguments: (isPlain ? words : []).map(shellQuote).join(' '),
+    trampolineArguments: isPlain ? `${words.map(shellQuote).join(' ')}${promptArguments(plan)}` : '',
   };
 }
 
@@ -110,7 +170,7 @@ function renderProgram(plan: ProgramPlan): string {
     `__cl_want=(${list(wanted)})`,
     ...(shellOptions === undefined ? [] : [`__cl_opts=${shellQuote(shellOptions)}`]),
     ...(bashOptions === undefined ? [] : [`__cl_shopts=${shellQuote(bashOptions)}`]),
-    `set -- ${list([plan.program, ...plan.args])}`,
+    `set -- ${list([plan.program, ...plan.args])}${promptArguments(plan)}`,
     ...(plan.otherwise === undefined
       ? []
       : [`[[ -x $1 ]] || { __cl_zero=${shellQuote(plan.otherwise)}; set -- ${shellQuote(plan.otherwise)}; }`]),

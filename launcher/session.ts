@@ -108,6 +108,7 @@ if [[ $__cl_way = host && $__cl_simple ]] && __cl_context && __cl_find; then
     done
     [[ \${#__cl_special[@]} = 0 ]] || printf -v __cl_E '%q ' "\${__cl_special[@]}"
     export __cl_E __cl_N __cl_P __cl_M=${word(facts.marker)}
+    __cl_note "joins the session of process \${__cl_s[1]} ($__cl_f)"
     exec ${word(sessions.nsenter)} --user=/proc/self/fd/"$__cl_u" --mount=/proc/self/fd/"$__cl_m" --preserve-credentials \\
       /bin/bash --norc -pfc "exec $__cl_u<&- $__cl_m<&-;"${word(JOINED)} bash "$0" "$__cl_prefix/bin/$__cl_name" "$@"
   fi
@@ -162,9 +163,11 @@ __cl_start() (
 ) 2>/dev/null
 __cl_session() {
   __cl_context && cd -P . 2>/dev/null && __cl_P=$PWD || return 0
-  __cl_find || ${sessions.policy === 'join' ? 'return 0' : '{ __cl_may && __cl_start && __cl_find; } || return 0'}
+  __cl_find || __cl_note "no session to join in $__cl_f"
+  [[ $__cl_u ]] || ${sessions.policy === 'join' ? 'return 0' : '{ __cl_may && __cl_start && __cl_find; } || return 0'}
   [[ ! $__cl_D || /proc/\${__cl_s[1]}/root$__cl_P -ef . ]] || { __cl_leave; return 0; }
   export __cl_P "__cl_C=$__cl_u $__cl_m" __cl_M=${word(facts.marker)}
+  __cl_note "joins the session of process \${__cl_s[1]} ($__cl_f)"
   exec ${word(sessions.nsenter)} --user=/proc/self/fd/"$__cl_u" --mount=/proc/self/fd/"$__cl_m" --preserve-credentials \\
     /bin/bash --norc -pfc ${word(TRAMPOLINE)} bash "$@"
 }`;

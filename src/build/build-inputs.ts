@@ -29,6 +29,7 @@ export function planLauncherFacts(
     farmRoots: [layout.publicScripts, layout.store],
     outsideCommands: plan.environment.outsideCommands,
     usersGroup: config.groups.users,
+    condenseVersion: context.product.version,
     sessions: planSessions(context),
   };
 }

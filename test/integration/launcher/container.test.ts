@@ -54,6 +54,30 @@ test('a script with a shebang of the farm gets its own path and arguments', () =
   expect(start(release, { program: script, args: ['a b', ''], environment }).stdout).toBe(`${script}|a b|`);
 });
 
+test('L22: an entry point whose first line names the python of the image, or of the farm, works outside and inside', () => {
+  expect(start(release, { program: `${release.farm}/entry`, args: ['a b'], environment }).stdout).toBe('entry|a b');
+  expect(inBash(`${release.farm}/entry 1; entry 2; /opt/conda/test-1.0/bin/entry 3`).stdout).toBe(
+    'entry|1entry|2entry|3',
+  );
+  const script = path.join(release.dir, 'farm-script');
+  fs.writeFileSync(script, `#!${release.farm}/python3\nprint "ran @ARGV ";\n`);
+  fs.chmodSync(script, 0o755);
+  expect(start(release, { program: script, args: ['x'], environment }).stdout).toBe('ran x ');
+  expect(inBash(`${script} y`).stdout).toBe('ran y ');
+});
+
+test('the plain line of --explain gives the same program', () => {
+  const explained = start(release, {
+    program: release.launcher,
+    args: ['--json', 'python3', '-e', 'print readlink "/proc/self/exe"'],
+    environment,
+  });
+  const { plain } = JSON.parse(explained.stdout) as { plain: string };
+  expect(start(release, { program: '/bin/sh', args: ['-c', plain], environment }).stdout).toBe(
+    '/opt/conda/test-1.0/bin/python3',
+  );
+});
+
 describe('endings', () => {
   test.each([0, 1, 42, 125, 255])('exit status %i is the status', (status) => {
     expect(perl(`exit ${status}`)).toMatchObject({ status, stderr: '' });

@@ -98,6 +98,46 @@ describe('options', () => {
     }
     expect(stdout).not.toContain('/nowhere-on-this-machine');
   });
+  test('--json says the same as JSON, in either order of the options', () => {
+    const { stdout, status } = launch(['--explain', '--json', 'python3', 'a b', '\xff']);
+    expect(status).toBe(0);
+    expect(launch(['--json', '--explain', 'python3', 'a b', '\xff']).stdout).toBe(stdout);
+    expect(JSON.parse(Buffer.from(stdout, 'latin1').toString())).toMatchObject({
+      way: { kind: 'container' },
+      environment: 'test-1.0',
+      prefix: release.facts.condaPrefix,
+      release: release.release,
+      releaseWhy: "it is the launcher's own",
+      runtime: release.facts.runtime,
+      base: release.facts.base,
+      image: `${release.release}/env.sqsh`,
+      overlays: [],
+      argv0: 'python3',
+      command: ['python3', 'a b', '\ufffd'],
+      path: `${own()}:${environment['PATH'] ?? ''}`,
+      changes: { PATH: `${own()}:${environment['PATH'] ?? ''}` },
+    });
+  });
+  test('the plain line runs as it is pasted, with the same arguments', () => {
+    const [, plain = ''] =
+      /^plain +(.*)$/m.exec(launch(['--explain', 'python3', '-e', 'print "<@ARGV>"', "it's", '']).stdout) ?? [];
+    expect(start(release, { program: '/bin/sh', args: ['-c', plain], environment }).stdout).toBe("<it's >");
+  });
+  test('says why it is this release', () => {
+    const why = (pin: string): string | undefined =>
+      /^because +(.*)$/m.exec(launch(['--explain', 'cat'], { CONDENSE_RELEASE: pin }).stdout)?.[1];
+    expect(why('test-1.0/20200101T000000Z-00000001')).toMatch(/own; CONDENSE_RELEASE names .* gone$/);
+    expect(why('other/x')).toMatch(/own; CONDENSE_RELEASE is for another environment$/);
+    expect(why(`test-1.0/${release.facts.releaseId}`)).toBe('CONDENSE_RELEASE names it');
+  });
+  test('--version names the environment, the release and condense', () => {
+    const outcome = withFacts({ condenseVersion: '7.8.9' }, () => launch(['--version']));
+    expect(outcome).toMatchObject({
+      status: 0,
+      stdout: `test-1.0\nrelease   ${release.facts.releaseId}\ncondense  7.8.9\n`,
+      stderr: '',
+    });
+  });
 });
 
 describe('which command', () => {
@@ -148,6 +188,45 @@ describe('which command', () => {
   });
 });
 
+describe('the trace', () => {
+  const secret = { TOKEN: 'hunter2', APPTAINER_DOCKER_PASSWORD: 'hunter2' };
+  test('goes to standard error, each decision a line, without the values of variables', () => {
+    for (const outcome of [
+      python(['-e', 'print 1'], { CONDENSE_TRACE: '1', ...secret }),
+      launch(['python3', '-e', 'print 1'], { CONDENSE_TRACE: '1', ...secret }),
+    ]) {
+      expect(outcome).toMatchObject({ status: 0, stdout: '1' });
+      expect(outcome.stderr).toMatch(/^(condense\[\d+\] .+\n){3,}$/);
+      expect(outcome.stderr).toContain('a container of its own');
+      expect(outcome.stderr).not.toContain('hunter2');
+    }
+  });
+  test('goes to a file, and stays in the environment, so that what the program starts is traced too', () => {
+    const file = path.join(release.dir, 'trace');
+    fs.writeFileSync(file, 'before\n');
+    fs.chmodSync(file, 0o666);
+    const outcome = python(['-e', 'print $ENV{CONDENSE_TRACE}'], { CONDENSE_TRACE: file });
+    expect(outcome).toMatchObject({ stdout: file, stderr: '' });
+    expect(fs.readFileSync(file, 'utf8')).toMatch(/^before\n(condense\[\d+\] .+\n){3,}$/);
+  });
+  test.each(['', '0', 'off', '/nowhere/x'])('says nothing for %j, and the command runs', (value) => {
+    expect(python(['-e', 'print 1'], { CONDENSE_TRACE: value })).toMatchObject({ stdout: '1', stderr: '', status: 0 });
+  });
+});
+
+test.each(['bash', 'sh'])(
+  'L26: sourced by %s it says so, and leaves the shell and its arguments as they were',
+  (shell) => {
+    const script = `set -- 'a b' c; . "$LINK" 2>&1; echo "$? $# $1"; set | grep -c '^__cl_'`;
+    const outcome = start(release, {
+      program: `/usr/bin/${shell}`,
+      args: ['-c', script],
+      environment: { ...environment, LINK: `${release.farm}/python3` },
+    });
+    expect(outcome).toMatchObject({ stdout: matching(/^condense: .*cannot be sourced, .*\n125 2 a b\n0\n$/) });
+  },
+);
+
 describe('PATH', () => {
   const pathOf = (value: string): string | undefined =>
     readProbe(python([release.probe], { PATH: value }))
@@ -182,20 +261,23 @@ describe('overlays', () => {
     expect(lastCall().filter((arg) => arg === '--overlay')).toHaveLength(1);
     expect(lastCall()).not.toContain('--overlay=');
   });
-  test('L5 L17: each is an argument of its own, blanks and commas kept, empty entries ignored, the own image first', () => {
-    const [blank, comma] = [path.join(release.dir, 'a b.sqsh'), path.join(release.dir, 'c,d.sqsh')];
-    fs.writeFileSync(blank, '');
-    fs.writeFileSync(comma, '');
-    python(['-e', '1'], { CONTAINER_OVERLAY_PATH: `:${blank}::${comma}:` });
-    expect(lastCall().slice(4, 10)).toEqual([
-      '--overlay',
-      `${release.release}/env.sqsh:ro`,
-      '--overlay',
-      `${blank}:ro`,
-      '--overlay',
-      `"${comma}:ro"`,
-    ]);
-  });
+  test.each(['L5: with blanks', 'L17: with commas'])(
+    '%s each is an argument of its own, empty entries are ignored, the own image comes first',
+    () => {
+      const [blank, comma] = [path.join(release.dir, 'a b.sqsh'), path.join(release.dir, 'c,d.sqsh')];
+      fs.writeFileSync(blank, '');
+      fs.writeFileSync(comma, '');
+      python(['-e', '1'], { CONTAINER_OVERLAY_PATH: `:${blank}::${comma}:` });
+      expect(lastCall().slice(4, 10)).toEqual([
+        '--overlay',
+        `${release.release}/env.sqsh:ro`,
+        '--overlay',
+        `${blank}:ro`,
+        '--overlay',
+        `"${comma}:ro"`,
+      ]);
+    },
+  );
   test('one that cannot be read is named', () => {
     expect(python(['-e', '1'], { CONTAINER_OVERLAY_PATH: '/none.sqsh' })).toMatchObject({
       status: 125,
@@ -321,6 +403,16 @@ describe('overrides', () => {
       expect(start(release, { program: `${release.farm}/python`, args: ['-e', 'print 2'], environment }).stdout).toBe(
         '2',
       );
+    });
+  });
+  test('L18: one leaves no mark on what it starts: another farm link is what it always is', () => {
+    withFile(override(), `#!/bin/sh\nexec ${release.farm}/probe ${release.probe}\n`, 0o755, () => {
+      const { environ } = readProbe(python([]));
+      const direct = readProbe(
+        start(release, { program: `${release.farm}/probe`, args: [release.probe], environment }),
+      );
+      // sh sets PWD; nothing else is new.
+      expect(environ.filter((entry) => !entry.startsWith('PWD='))).toEqual(direct.environ);
     });
   });
   test('settings are data: nothing in them is evaluated, and they win', () => {

@@ -125,13 +125,14 @@ describe('where the site lets commands start sessions', () => {
   });
 
   test('a pid that another process has got is not taken for the session', () => {
-    namespace();
+    const descriptors = (): readonly number[] =>
+      readProbe(start(release, { program: `${release.farm}/probe`, args: [release.probe], environment })).fds;
+    const before = descriptors();
     const { file, key, pid } = theSession();
     const other = spawn('sleep', ['60'], asUser);
     fs.writeFileSync(file, fs.readFileSync(file, 'utf8').replace(`\n${pid}\n`, `\n${other.pid}\n`));
     // The probe sees every descriptor: those of the wrong process's namespaces must be closed again.
-    const { fds } = readProbe(start(release, { program: `${release.farm}/probe`, args: [release.probe], environment }));
-    expect(fds).toEqual([0, 1, 2]);
+    expect(descriptors()).toEqual(before);
     expect(namespace()).not.toBe(namespaceOf(other.pid ?? 0));
     expect(theSession().key).not.toBe(key);
     other.kill();

@@ -30,6 +30,8 @@ const DEFINITION = `Bootstrap: scratch
 `;
 
 const COMMANDS = ['probe', 'python3', 'python', 'bash', 'cat'];
+/** A script whose first line names the python of the image. */
+const ENTRY_POINT = 'entry';
 
 /**
  * @param standIn instead of the runtime that PATH has: runtime-stand-in.sh, with the programs on the host's disk
@@ -78,7 +80,7 @@ export async function makeRelease({
   fs.mkdirSync(path.join(dir, 'tmp'));
   fs.chmodSync(path.join(dir, 'tmp'), 0o1777);
   if (standIn) {
-    writePrograms(path.join(condaPrefix, 'bin'));
+    writePrograms(path.join(condaPrefix, 'bin'), condaPrefix);
     fs.writeFileSync(path.join(release, 'env.sqsh'), '');
     fs.writeFileSync(facts.base, '');
     fs.copyFileSync(path.join(here, 'runtime-stand-in.sh'), runtime);
@@ -90,7 +92,7 @@ export async function makeRelease({
     await execa(runtime, ['build', facts.base, `${facts.base}.def`]);
   }
   writeLauncher(path.join(release, 'launcher'), facts, await buildPlanner());
-  for (const command of [...COMMANDS, 'ssh', 'absent', 'data']) {
+  for (const command of [...COMMANDS, ENTRY_POINT, 'ssh', 'absent', 'data']) {
     fs.symlinkSync('../launcher', path.join(release, 'bin', command));
   }
   fs.mkdirSync(path.join(dir, 'site/apps/scripts'));
@@ -112,9 +114,11 @@ export function writeLauncher(file: string, facts: LauncherFacts, planner: strin
 }
 
 /** Copies of the host's perl, cat and bash under other names: real binaries that need only the host's libraries. */
-function writePrograms(bin: string): void {
+function writePrograms(bin: string, prefix: string): void {
   fs.mkdirSync(bin, { recursive: true });
   fs.writeFileSync(path.join(bin, 'data'), 'not a program\n');
+  fs.writeFileSync(path.join(bin, ENTRY_POINT), `#!${prefix}/bin/python3\nprint join '|', 'entry', @ARGV;\n`);
+  fs.chmodSync(path.join(bin, ENTRY_POINT), 0o755);
   for (const command of COMMANDS) {
     const source = { bash: '/bin/bash', cat: '/bin/cat' }[command] ?? '/usr/bin/perl';
     fs.copyFileSync(source, path.join(bin, command));
@@ -126,7 +130,7 @@ async function writeImage(file: string, prefix: string): Promise<void> {
   const root = fs.mkdtempSync(path.join(os.tmpdir(), 'condense-image-'));
   // The container's root gets the mode of the image's.
   fs.chmodSync(root, 0o755);
-  writePrograms(path.join(root, prefix, 'bin'));
+  writePrograms(path.join(root, prefix, 'bin'), prefix);
   fs.writeFileSync(path.join(root, prefix, '.condense'), '');
   await execa('mksquashfs', [root, file, '-noappend', '-quiet', '-all-root', '-no-progress']);
   fs.rmSync(root, { recursive: true });

@@ -7,32 +7,34 @@ import { parseOptions } from '../../../launcher/options.ts';
 
 describe('the invocation', () => {
   const status = 'Name:\tbash\nSigIgn:\t0000000000000001\n';
+  const texts = { cmdline: '', environ: '', status, stdin: '/dev/pts/3', stderr: '/dev/tty1' };
   test('empty arguments count, and the shell may have options or not', () => {
-    expect(parseInvocation('/bin/bash\0-pf\0./x\0\0a\nb\0', 'A=1\0B=\0', status, 2)).toEqual({
+    expect(parseInvocation({ ...texts, cmdline: '/bin/bash\0-pf\0./x\0\0a\nb\0', environ: 'A=1\0B=\0' }, 2)).toEqual({
       self: './x',
       args: ['', 'a\nb'],
       environment: ['A=1', 'B='],
       ignoredSignals: '0000000000000001',
+      onTerminal: true,
     });
-    expect(parseInvocation('bash\0launcher\0', '', status, 0)).toMatchObject({
+    expect(parseInvocation({ ...texts, cmdline: 'bash\0launcher\0', stdin: 'pipe:[7]' }, 0)).toMatchObject({
       self: 'launcher',
       args: [],
       environment: [],
+      onTerminal: false,
     });
   });
   test('anything else is refused', () => {
-    expect(() => parseInvocation('bash\0', '', status, 0)).toThrow(RangeError);
-    expect(() => parseInvocation('', '', status, 3)).toThrow(RangeError);
+    expect(() => parseInvocation({ ...texts, cmdline: 'bash\0' }, 0)).toThrow(RangeError);
+    expect(() => parseInvocation(texts, 3)).toThrow(RangeError);
   });
 });
 
 test('options end at the first word that is none', () => {
   expect(parseOptions(['--explain', 'x', '--help'])).toEqual({
-    help: false,
     purpose: 'explain',
     command: ['x', '--help'],
   });
-  expect(parseOptions(['--', '--help'])).toEqual({ help: false, purpose: 'run', command: ['--help'] });
+  expect(parseOptions(['--', '--help'])).toEqual({ purpose: 'run', command: ['--help'] });
   expect(parseOptions(['-x', 'y'])).toEqual({ unknown: '-x' });
   expect(parseOptions(['', '-x'])).toMatchObject({ command: ['', '-x'] });
 });

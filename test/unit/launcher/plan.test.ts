@@ -41,7 +41,7 @@ const plan = (
     seen = host,
   }: { args?: string[]; environment?: string[]; seen?: Record<string, string> } = {},
 ): LaunchPlan => {
-  const invocation: Invocation = { self, args, environment, ignoredSignals: '0' };
+  const invocation: Invocation = { self, args, environment, ignoredSignals: '0', onTerminal: false };
   return planLaunch(invocation, facts, sightOf(seen)).plan;
 };
 
@@ -55,6 +55,30 @@ describe('on the host', () => {
       image,
       overlays: [],
       binds: ['/etc', '/farms', '/store'],
+    });
+  });
+  test('a link called launcher is python beside a pyvenv.cfg, as a venv of a venv has it; elsewhere it is the launcher', () => {
+    const venv = { ...host, '/home/u/venv/bin/../pyvenv.cfg': 'r' };
+    expect(plan('/home/u/venv/bin/launcher', { args: ['-m', 'ensurepip'], seen: venv })).toMatchObject({
+      zero: '/home/u/venv/bin/launcher',
+      program: '/opt/conda/a-1.0/bin/python',
+      args: ['-m', 'ensurepip'],
+    });
+    expect(plan('/home/u/bin/launcher', { args: ['ls'], seen: venv })).toMatchObject({ program: 'ls', args: [] });
+  });
+  test('a shell on a terminal says where it is, with the means of that shell', () => {
+    const shell = (path: string): LaunchPlan =>
+      planLaunch(
+        { self: 'launcher', args: [], environment: [`SHELL=${path}`], ignoredSignals: '0', onTerminal: true },
+        facts,
+        sightOf(host),
+      ).plan;
+    expect(shell('/bin/bash')).toMatchObject({ program: '/bin/bash', args: [], prompt: true });
+    expect(shell('/bin/zsh')).toMatchObject({ program: '/bin/zsh', args: [], prompt: true });
+    expect(shell('/usr/bin/fish')).toMatchObject({
+      program: '/usr/bin/fish',
+      args: ['-C', expect.any(String)],
+      prompt: false,
     });
   });
   test('the launcher itself takes a name, a path, or the shell', () => {
