@@ -125,7 +125,7 @@ describe.each(['a session', 'inside'] as const)('in %s, where no runtime stands 
 async function onTerminal(way: Way, dialogue: readonly (readonly [type: string, until: RegExp])[]): Promise<string> {
   const inner = 'bash --norc --noprofile -i';
   const outer = way === 'inside' ? `${release.launcher} ${inner}` : inner;
-  const child = spawn('script', ['-qfec', outer, '/dev/null'], {
+  const child = spawn('/usr/bin/script', ['-qfec', outer, '/dev/null'], {
     cwd: release.dir,
     env: { ...inWay(way), PS1: '> ', TERM: 'dumb', SHELL: '/bin/bash' },
     ...asUser,
