@@ -16,6 +16,9 @@ export interface PackedImage {
   readonly duplicateFiles: number;
 }
 
+/** mksquashfs's own default, a quarter of the machine's memory, is too much on a node that others use; more was no faster. */
+const defaultMemoryMiB = 512;
+
 /** mksquashfs(1) for a profile. File times are kept: they are the packages' own, and bytecode is valid only with them. */
 export function planPack(root: string, image: string, profile: SquashfsProfile, sortFile?: string): Command {
   const compression =
@@ -38,7 +41,8 @@ export function planPack(root: string, image: string, profile: SquashfsProfile, 
       '0', // the super block's own time: equal trees give equal bytes
       ...(sortFile === undefined ? [] : ['-sort', sortFile]),
       ...(profile.processors === undefined ? [] : ['-processors', String(profile.processors)]),
-      ...(profile.memoryMiB === undefined ? [] : ['-mem', `${profile.memoryMiB}M`]),
+      '-mem',
+      `${profile.memoryMiB ?? defaultMemoryMiB}M`,
     ],
     writesTo: path.dirname(image),
     failureHint: 'df -h; condense doctor',

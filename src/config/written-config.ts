@@ -148,7 +148,7 @@ const squashfs = z
       .min(64)
       .max(1 << 20)
       .optional()
-      .describe(`Memory for packing, in MiB. Default: mksquashfs's own, a quarter of the machine's memory.`)
+      .describe('Memory for the buffers of mksquashfs, in MiB; it takes some hundred more. Default: 512.')
       .meta({ examples: [1024] }),
   })
   .prefault({})

@@ -1,6 +1,6 @@
 // Files and directories. With run-command.ts the only code of src/ that touches the file system.
 import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, lstatSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import path from 'node:path';
 import fse from 'fs-extra';
@@ -236,7 +236,8 @@ export async function* walkTree(root: string, below = ''): AsyncGenerator<TreeEn
   const names = (await fs.readdir(path.join(root, below))).sort();
   for (const name of names) {
     const relative = below === '' ? name : `${below}/${name}`;
-    const at = await fs.lstat(path.join(root, relative));
+    // Synchronous: a promise costs several times what the call does, and a prefix has 200,000 of them.
+    const at = lstatSync(`${root}/${relative}`);
     const kind = at.isDirectory() ? 'directory' : at.isSymbolicLink() ? 'link' : 'file';
     yield { path: relative, kind, mode: at.mode & 0o7777, sizeBytes: kind === 'file' ? at.size : 0, inode: at.ino };
     if (kind === 'directory') yield* walkTree(root, relative);

@@ -142,7 +142,8 @@ describe('planPack', () => {
     [profile, '-comp zstd -Xcompression-level 3'],
     [{ ...profile, compression: 'lz4' } as const, '-comp lz4'],
     [{ ...profile, compression: 'none' } as const, '-noI -noId -noD -noF -noX'],
-    [{ ...profile, processors: 2, memoryMiB: 512 }, '-processors 2 -mem 512M'],
+    [{ ...profile, processors: 2, memoryMiB: 700 }, '-processors 2 -mem 700M'],
+    [profile, '-mem 512M'],
   ])('%j gives %s', (given, expected) => {
     expect(planPack('/r', '/i', given).args.join(' ')).toContain(expected);
   });
