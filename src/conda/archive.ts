@@ -8,9 +8,9 @@ import yauzl from 'yauzl';
 import { AppError, errorMessage } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { stat } from '../system/files.ts';
-import { streamCommand } from '../system/stream-command.ts';
 import type { NewFile, TreeWriter } from '../system/tree-writer.ts';
 import { MemberTable, type FileMember, type Member, type MemberHeader } from './archive-members.ts';
+import { readBzip2 } from './bzip2.ts';
 import { INFO_FILES, parseManifest, type InfoFiles, type ManifestEntry } from './package-metadata.ts';
 import { packageHostile, packageInvalid } from './package-problem.ts';
 import { putPrefix } from './put-prefix.ts';
@@ -80,7 +80,8 @@ export async function unpackArchive(unpacking: Unpacking): Promise<Unpacked> {
   const unpacker = new Unpacker(unpacking, (await stat(file)).size);
   try {
     if (url.endsWith('.conda')) await unpackConda(file, url, unpacker, signal);
-    else if (url.endsWith('.tar.bz2')) await unpackTarBz2(file, unpacker, signal);
+    else if (url.endsWith('.tar.bz2'))
+      await readBzip2(file, (tar) => unpackTar(tar, new PassThrough(), unpacker, signal), signal);
     else throw packageInvalid(url, 'is neither a .conda nor a .tar.bz2 package');
   } catch (error) {
     if (signal?.aborted) throw new AppError(EXIT.interrupted, { code: 'INTERRUPTED', message: 'was interrupted' });
@@ -111,23 +112,6 @@ async function unpackConda(file: string, url: string, unpacker: Unpacker, signal
     }
   } finally {
     zip.close();
-  }
-}
-
-async function unpackTarBz2(file: string, unpacker: Unpacker, signal?: AbortSignal): Promise<void> {
-  // The system's bzip2: twice as fast as JavaScript ones, and on another core.
-  const bzip2 = streamCommand({
-    program: 'bzip2',
-    args: ['--decompress', '--stdout', '--', file],
-    signal,
-    failureHint: 'install bzip2 (`condense doctor` tells how)',
-  });
-  try {
-    await unpackTar(bzip2.stdout, new PassThrough(), unpacker, signal);
-  } finally {
-    bzip2.stop();
-    // Where bzip2 failed by itself, a cut tar is only the effect: this tells the cause.
-    await bzip2.ended;
   }
 }
 

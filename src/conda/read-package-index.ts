@@ -5,7 +5,7 @@ import zlib from 'node:zlib';
 import tar from 'tar-stream';
 import yauzl from 'yauzl';
 import { AppError, errorMessage } from '../system/app-error.ts';
-import { streamCommand } from '../system/stream-command.ts';
+import { readBzip2 } from './bzip2.ts';
 import { packageInvalid } from './package-problem.ts';
 
 /** The largest of conda-forge have a tenth of that. */
@@ -20,7 +20,9 @@ const MAX_INDEX_BYTES = 4 << 20;
 export async function readPackageIndex(file: string, url: string): Promise<Readonly<Record<string, unknown>>> {
   let bytes: Buffer | undefined;
   try {
-    bytes = url.endsWith('.conda') ? await readOfConda(file) : await readOfTarBz2(file);
+    bytes = url.endsWith('.conda')
+      ? await readOfConda(file)
+      : await readBzip2(file, (tar) => findIndex(tar, new PassThrough()));
   } catch (error) {
     if (error instanceof AppError && error.problems.some(({ code }) => code === 'TOOL_MISSING')) throw error;
     throw packageInvalid(url, `cannot be read: ${errorMessage(error)}`);
@@ -41,16 +43,6 @@ async function readOfConda(file: string): Promise<Buffer | undefined> {
     return undefined;
   } finally {
     zip.close();
-  }
-}
-
-async function readOfTarBz2(file: string): Promise<Buffer | undefined> {
-  const bzip2 = streamCommand({ program: 'bzip2', args: ['--decompress', '--stdout', '--', file] });
-  try {
-    return await findIndex(bzip2.stdout, new PassThrough());
-  } finally {
-    bzip2.stop();
-    await bzip2.ended;
   }
 }
 
