@@ -29,8 +29,8 @@ interface Node {
 }
 
 /**
- * A directory moves when what is below it in the prefix is just what is below one unpacked directory. Most do: of 170,000
- * paths some 5,000 have to be moved by themselves.
+ * A directory moves when what is below it in the prefix is just what is below one unpacked directory. Most do: of the
+ * 113,151 files and links of the large test environment 2,088 are moved by themselves.
  * @param isReady whether an item is on disk as it is to be
  */
 export function planMoves(items: readonly LinkItem[], isReady: (item: LinkItem) => boolean): Moves {
