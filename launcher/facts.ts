@@ -25,6 +25,10 @@ export interface LauncherFacts {
   readonly outsideCommands: readonly string[];
   /** Of condense, which made this release: for --version. */
   readonly condenseVersion?: string | undefined;
+  /** Patterns of hosts that see this site as this one does: ssh takes the environment there. */
+  readonly sshHosts?: readonly string[] | undefined;
+  /** What the release's module sets, PATH left out: it goes along. */
+  readonly moduleVariables?: readonly string[] | undefined;
   /** The group whose members may read the image, for the message that says so. */
   readonly usersGroup?: string | undefined;
   /** How commands share a mounted container; without, each mounts its own. */

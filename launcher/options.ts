@@ -1,5 +1,6 @@
 // The launcher's own options: read only when it is called by its own name, and only before the command.
 
+import { parseCapsule, type Capsule } from './capsule.ts';
 import type { Purpose } from './plan.ts';
 
 export const USAGE = `Usage: launcher [--explain [--json]] [--] [COMMAND [ARGUMENT...]]
@@ -21,9 +22,14 @@ Exit status: that of COMMAND; 125 the launcher itself failed, 126 COMMAND cannot
 
 export type Options =
   | { readonly say?: 'help' | 'version'; readonly purpose: Purpose; readonly command: readonly string[] }
+  | { readonly capsule: Capsule }
   | { readonly unknown: string };
 
 export function parseOptions(args: readonly string[]): Options {
+  if (args[0] === '--remote') {
+    const capsule = parseCapsule(args.slice(1));
+    return capsule === undefined ? { unknown: '--remote' } : { capsule };
+  }
   let purpose: Purpose = 'run';
   for (const [index, arg] of args.entries()) {
     if (arg === '--') return { purpose, command: args.slice(index + 1) };

@@ -4,6 +4,8 @@ import type { LauncherFacts } from './facts.ts';
 /** What the planner asks the file system; a table in tests, node:fs in the launcher. Paths are latin1 bytes. */
 export interface Sight {
   isThere(path: string): boolean;
+  /** A link, wherever it points. */
+  isLink(path: string): boolean;
   isReadable(path: string): boolean;
   /** An executable that is no directory. */
   isProgram(path: string): boolean;

@@ -1,5 +1,8 @@
 // Decides what one call of the launcher starts. Pure: the file system answers through Sight. This is the reference
 // that the bash prelude agrees with where it does not leave the decision to this.
+import { planArrival } from './arrival.ts';
+import type { Capsule } from './capsule.ts';
+import { pathOutside, planOutsideArguments } from './carry.ts';
 import { applySettings, valueOf } from './environment.ts';
 import type { LauncherFacts } from './facts.ts';
 import { outermost } from './binds.ts';
@@ -79,6 +82,9 @@ export function planLaunch(
       purpose: 'run',
     };
   }
+  if ('capsule' in options) {
+    return { plan: planArrived(options.capsule, invocation, facts, sight), purpose: 'run' };
+  }
   if (options.say === 'help') return { plan: { kind: 'say', text: USAGE }, purpose: 'run' };
   if (options.say === 'version') return { plan: { kind: 'say', text: describeVersion(facts) }, purpose: 'run' };
   if (options.purpose === 'start-session') {
@@ -140,7 +146,9 @@ function planCommand(name: string, invocation: Invocation, facts: LauncherFacts,
     const program = findOutside(name, valueOf(environment, 'PATH'), facts, sight);
     if (program === undefined)
       return fail(127, `the host has no ${name}`, 'PATH, farms left out', 'load the module that brings it');
-    return { ...asProgram(program, program, invocation.args, environment), because: 'it is a command of the host' };
+    const args = planOutsideArguments(name, invocation.args, { isInside: inside, release, environment }, facts, sight);
+    const path = inside ? pathOutside(valueOf(environment, 'PATH'), release, facts) : undefined;
+    return { ...asProgram(program, program, args, environment), path, because: 'it is a command of the host' };
   }
   const program = `${facts.condaPrefix}/bin/${name}`;
   if (inside) {
@@ -206,6 +214,17 @@ function fishPrompt(fullName: string): string {
 }
 
 const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+
+/** The side that it was sent from: in the container, or outside. */
+function planArrived(capsule: Capsule, invocation: Invocation, facts: LauncherFacts, sight: Sight): LaunchPlan {
+  const { environment, words } = planArrival(capsule, invocation.environment);
+  const [program = '', ...args] = words;
+  const start = { zero: program, program, args, environment, path: undefined };
+  if (capsule.side === 'host' || sight.isThere(facts.marker)) {
+    return { kind: 'program', ...start, because: 'it was sent by another host' };
+  }
+  return planContainer(start, chooseRelease({ ...invocation, environment }, facts, sight), facts, sight);
+}
 
 function asProgram(
   zero: string,

@@ -1,5 +1,5 @@
 // The planner's thin entry: the bytes of the waiting shell come in, shell words go out. esbuild makes it one file.
-import { accessSync, constants, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import { accessSync, constants, lstatSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import type { LauncherFacts } from './facts.ts';
 import { parseInvocation } from './invocation.ts';
 import type { Sight } from './path.ts';
@@ -22,6 +22,7 @@ const holds = (question: () => unknown): boolean => {
 
 const sight: Sight = {
   isThere: (path) => holds(() => statSync(raw(path))),
+  isLink: (path) => holds(() => lstatSync(raw(path)).isSymbolicLink()),
   isReadable: (path) =>
     holds(() => {
       accessSync(raw(path), constants.R_OK);

@@ -10,7 +10,7 @@ import type { BuildContext } from './build-context.ts';
 import type { BuildPlan } from './build-plan.ts';
 
 /** The launcher's facts without those that the release itself decides. */
-export type ReleaseLauncherFacts = Omit<LauncherFacts, 'releaseId' | 'releasesDir' | 'fullName'>;
+export type ReleaseLauncherFacts = Omit<LauncherFacts, 'releaseId' | 'releasesDir' | 'fullName' | 'moduleVariables'>;
 
 export function planLauncherFacts(
   context: BuildContext,
@@ -28,6 +28,7 @@ export function planLauncherFacts(
     binds: config.binds.run,
     farmRoots: [layout.publicScripts, layout.store],
     outsideCommands: plan.environment.outsideCommands,
+    sshHosts: plan.environment.sshHosts,
     usersGroup: config.groups.users,
     condenseVersion: context.product.version,
     sessions: planSessions(context),

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { renderLauncher } from '../../launcher/render.ts';
 import { renderLock } from '../conda/lock.ts';
 import type { EnvironmentLock } from '../conda/lock.ts';
-import { renderTclModule } from '../modules/tcl-module.ts';
+import { listModuleVariables, renderTclModule, type ModuleFacts } from '../modules/tcl-module.ts';
 import { describeReleaseId, renderManifest, type ReleaseFacts, type ReleaseManifest } from '../release/manifest.ts';
 import { ReleaseLayout, type Layout } from '../site/layout.ts';
 import { writePermissions, type AccessPolicy } from '../site/permissions.ts';
@@ -67,10 +67,17 @@ async function writeIncoming(
   await makeDir(aside.dir);
   await writeImageFile(request.image, aside.image, facts.image.sha256);
   await writeNewFile(aside.lock, renderLock(request.lock));
+  const moduleFacts = planModuleFacts(layout, request, id);
   await writeNewFile(
     aside.launcher,
     renderLauncher(
-      { ...request.launcher, fullName: facts.fullName, releaseId: id, releasesDir: layout.releasesOf(facts.fullName) },
+      {
+        ...request.launcher,
+        fullName: facts.fullName,
+        releaseId: id,
+        releasesDir: layout.releasesOf(facts.fullName),
+        moduleVariables: [...new Set(listModuleVariables(moduleFacts))].sort(),
+      },
       request.plannerCode,
     ),
     0o755,
@@ -79,7 +86,7 @@ async function writeIncoming(
   for (const name of facts.commands) await symlink('../launcher', aside.command(name));
   await makeDir(aside.overrides);
   await makeDir(aside.modules);
-  await writeNewFile(aside.tclModule, renderTclModule(request.moduleTemplate, planModuleFacts(layout, request, id)));
+  await writeNewFile(aside.tclModule, renderTclModule(request.moduleTemplate, moduleFacts));
   if (facts.packages.some((entry) => entry.name === 'ipykernel')) {
     await makeDir(path.dirname(aside.kernelSpec));
     await writeNewFile(aside.kernelSpec, renderKernelSpec(facts.fullName, layout.publicFarm(facts.fullName)));
@@ -112,7 +119,7 @@ async function writeImageFile(from: string, to: string, sha256: string): Promise
   }
 }
 
-function planModuleFacts(layout: Layout, request: ReleaseRequest, id: string): Parameters<typeof renderTclModule>[1] {
+function planModuleFacts(layout: Layout, request: ReleaseRequest, id: string): ModuleFacts {
   const { facts } = request;
   return {
     site: request.site,
@@ -121,8 +128,22 @@ function planModuleFacts(layout: Layout, request: ReleaseRequest, id: string): P
     releaseId: id,
     farm: layout.publicFarm(facts.fullName),
     activation: facts.activation,
+    variables: planLaunchAgents(facts.commands, layout.release(facts.fullName, id)),
     packages: facts.packages.map(({ name, version, source }) => `${name} ${version}${source ? ` (${source})` : ''}`),
   };
+}
+
+/**
+ * Open MPI starts its daemon on other nodes by this path: that of the release, which they see and which starts the
+ * container there. Up to 4 it is orted (orte_launch_agent), from 5 prted (PRRTE's prte_launch_agent).
+ */
+function planLaunchAgents(commands: readonly string[], release: ReleaseLayout): Record<string, string> {
+  const agents = { OMPI_MCA_orte_launch_agent: 'orted', PRTE_MCA_prte_launch_agent: 'prted' };
+  return Object.fromEntries(
+    Object.entries(agents).flatMap(([name, daemon]) =>
+      commands.includes(daemon) ? [[name, release.command(daemon)]] : [],
+    ),
+  );
 }
 
 /** docs: jupyter-client, "Kernel specs". The farm's python is a path that the host knows. */

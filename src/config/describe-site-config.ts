@@ -61,6 +61,7 @@ export function describeSiteConfig(config: SiteConfig, source: YamlSource): read
       [[...at, 'unstable'], environment.unstable],
       [[...at, 'gate', 'imports'], environment.gateImports],
       [[...at, 'outside_commands'], environment.outsideCommands],
+      [[...at, 'ssh_hosts'], environment.sshHosts],
       [[...at, 'pinned'], environment.pinned.map((pin) => pin.text), ['pinned']],
       [[...at, 'drop', 'static_libraries'], environment.drop.staticLibraries, ['drop', 'static_libraries']],
       [[...at, 'drop', 'tests'], environment.drop.tests, ['drop', 'tests']],

@@ -81,6 +81,7 @@ function normalise(written: WrittenConfig, source: YamlSource, defaultStaging: s
       unstable: options.unstable,
       gateImports: options.gate.imports,
       outsideCommands: options.outside_commands,
+      sshHosts: options.ssh_hosts,
       pinned: [...sitePins, ...linesAt(options.pinned, ['environments', name, 'pinned'])],
       drop: {
         staticLibraries: options.drop.static_libraries ?? written.drop.static_libraries,

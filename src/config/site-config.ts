@@ -80,6 +80,8 @@ export interface EnvironmentOptions {
   readonly gateImports: readonly string[];
   /** Commands that get a link in the farm and run on the host, e.g. `ssh`. */
   readonly outsideCommands: readonly string[];
+  /** Patterns of hosts that ssh takes the environment to. */
+  readonly sshHosts: readonly string[];
   /** MatchSpecs that hold for what is installed but install nothing: the site's, then the environment's own. */
   readonly pinned: readonly SpecLine[];
   readonly drop: DropRules;

@@ -12,6 +12,7 @@ export type TextRule = (text: string) => Complaint | undefined;
 export const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 export const PYTHON_MODULE = /^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$/;
 export const COMMAND = /^[A-Za-z0-9_][A-Za-z0-9._+@-]{0,254}$/;
+export const HOST_PATTERN = /^[A-Za-z0-9*?][A-Za-z0-9.*?:_-]*$/;
 export const GROUP = /^[^\s\p{C}:,/-][^\s\p{C}:,/]*$/u;
 export const VIRTUAL_PACKAGE = /^__[a-z0-9_]+$/;
 export const VIRTUAL_VERSION = /^([A-Za-z0-9][A-Za-z0-9._+!-]*)?$/;
@@ -92,6 +93,15 @@ export const relativeDirRule: TextRule = (text) => {
     message: `must be names with '/' between them; ${quoted(wrong)} is not a name`,
     hint: 'e.g. apps/conda_envs',
   };
+};
+
+/** A host's name in which `*` and `?` stand for anything, but not all of it: what is not the site's own gets no command of it. */
+export const hostPatternRule: TextRule = (text) => {
+  const hint = `e.g. node* or '*.cluster.example.org'`;
+  if (!HOST_PATTERN.test(text))
+    return { message: `must be a host's name, with '*' and '?', not ${quoted(text)}`, hint };
+  if (/^[*?.]+$/.test(text)) return { message: `must not match every host, as ${quoted(text)} does`, hint };
+  return undefined;
 };
 
 /** A pattern of paths below the prefix of an environment (src/build/path-glob.ts). */

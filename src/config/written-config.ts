@@ -7,6 +7,8 @@ import {
   channelRule,
   COMMAND,
   GROUP,
+  HOST_PATTERN,
+  hostPatternRule,
   nameRule,
   patternRule,
   NAME,
@@ -252,7 +254,13 @@ const environment = z.strictObject({
   )
     .default([])
     .describe('Commands that get a link beside those of the environment and run on the host.')
-    .meta({ examples: [['ssh']] }),
+    .meta({ examples: [['ssh', 'pbs_tmrsh', 'srun']] }),
+  ssh_hosts: list(text(hostPatternRule, HOST_PATTERN))
+    .default([])
+    .describe(
+      'Hosts that see the prefix under the same path, as patterns with * and ?: `ssh`, where it is one of outside_commands, has commands of the environment run there in the same release.',
+    )
+    .meta({ examples: [['node*', '*.cluster.example.org']] }),
   pinned: pinned
     .describe('Pins of this environment, besides those of the site.')
     .meta({ examples: [['python 3.11.*']] }),

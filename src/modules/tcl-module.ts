@@ -12,6 +12,8 @@ export interface ModuleFacts {
   /** The farm as users see it: goes in front of PATH. */
   readonly farm: string;
   readonly activation: ActivationDiff;
+  /** What the module sets besides. */
+  readonly variables: Readonly<Record<string, string>>;
   /** `name version` lines for `module help`. */
   readonly packages: readonly string[];
 }
@@ -41,6 +43,13 @@ export function renderTclModule(template: string, facts: ModuleFacts): string {
   });
 }
 
+/** The names of what the module sets, PATH left out. */
+export function listModuleVariables(facts: ModuleFacts): string[] {
+  return planLines(facts)
+    .map(({ words }) => words[1] ?? '')
+    .filter((name) => name !== 'PATH');
+}
+
 function describeHelp(facts: ModuleFacts): string {
   return [
     `${facts.fullName}: a conda environment of ${facts.site}, release ${facts.releaseId}.`,
@@ -66,6 +75,7 @@ function planLines(facts: ModuleFacts): TclLine[] {
     }
   });
   lines.push(
+    ...Object.entries(facts.variables).map(([name, value]) => ({ words: ['setenv', name, value] })),
     // Later commands of this job stay with this release (launcher, "Pin").
     { words: ['setenv', 'CONDENSE_RELEASE', `${facts.fullName}/${facts.releaseId}`] },
     { words: ['prepend-path', 'PATH', facts.farm] },

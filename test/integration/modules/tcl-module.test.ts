@@ -65,6 +65,7 @@ describe('renderTclModule', () => {
     fullName: 'analysis3-26.11',
     releaseId: '20261121T000000Z-00000000',
     farm: '/site/apps/conda_scripts/analysis3-26.11.d/bin',
+    variables: { OMPI_MCA_orte_launch_agent: '/site/orted' },
     activation: {
       changes: [
         { kind: 'set', name: 'GREETING', value: NASTY.replace('🌍', '') },

@@ -16,6 +16,7 @@ const environment: EnvironmentOptions = {
   specFile: '/e/environment.yml',
   gateImports: ['numpy'],
   outsideCommands: [],
+  sshHosts: [],
   pinned: [],
   drop: { staticLibraries: false, tests: false, patterns: [], keep: [] },
 };

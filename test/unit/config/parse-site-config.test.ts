@@ -48,6 +48,7 @@ describe('a right configuration', () => {
             unstable: undefined,
             gateImports: [],
             outsideCommands: [],
+            sshHosts: [],
             pinned: [],
             drop: { staticLibraries: false, tests: false, patterns: [], keep: [] },
           },

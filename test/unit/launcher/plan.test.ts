@@ -21,11 +21,12 @@ const facts: LauncherFacts = {
 const image = '/store/releases/a-1.0/R1/env.sqsh';
 const host = { [image]: 'r', [facts.base]: 'r', [facts.runtime]: 'x', '/etc': 'r', '/farms': 'r', '/store': 'r' };
 
-/** Each path has letters: r readable, x a program, l a launcher; or, after a colon, its text. Same letters, same file. */
+/** Each path has letters: r readable, x a program, l a launcher, k a link; or, after a colon, its text. Same letters, same file. */
 function sightOf(table: Readonly<Record<string, string>>): Sight {
   const has = (path: string, letter: string): boolean => (table[path]?.split(':')[0] ?? '').includes(letter);
   return {
     isThere: (path) => path in table,
+    isLink: (path) => has(path, 'k'),
     isReadable: (path) => has(path, 'r'),
     isProgram: (path) => has(path, 'x'),
     isSame: (one, other) => one in table && table[one] === table[other],
