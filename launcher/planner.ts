@@ -1,5 +1,14 @@
 // The planner's thin entry: the bytes of the waiting shell come in, shell words go out. esbuild makes it one file.
-import { accessSync, constants, lstatSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  lstatSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import type { LauncherFacts } from './facts.ts';
 import { parseInvocation } from './invocation.ts';
 import type { Sight } from './path.ts';
@@ -73,4 +82,5 @@ const invocation = parseInvocation(
   },
   Number(argumentCount),
 );
-process.stdout.write(renderPlan(planLaunch(invocation, facts, sight), facts, invocation));
+// Not process.stdout, which takes Node some milliseconds to make.
+writeFileSync(1, renderPlan(planLaunch(invocation, facts, sight), facts, invocation));

@@ -159,7 +159,11 @@ elif [[ $__cl_way = host ]]; then
 fi
 
 __cl_note "asks the planner"
-__cl_t=$(exec -c ${word(facts.node)} --jitless --v8-pool-size=0 - "$$" "$#" <"$0") && eval "$__cl_t"
+# The second way is slower, and works with little address space (ulimit -v) and below a package.json of somebody's.
+{
+  __cl_t=$(exec -c ${word(facts.node)} --v8-pool-size=0 "$0" "$$" "$#" </dev/null 2>/dev/null) ||
+    __cl_t=$(exec -c ${word(facts.node)} --jitless --v8-pool-size=0 - "$$" "$#" <"$0")
+} && eval "$__cl_t"
 printf 'condense: %s\\n' "the planner of $__cl_N failed, ${word(facts.node).replaceAll(/[$"`\\]/g, '')} with $0, tell the maintainers of the environment" >&2
 exit 125
 */
