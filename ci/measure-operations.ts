@@ -50,13 +50,13 @@ interface Counts {
 
 /** @param text what strace says with -f and trace=file,process */
 export function countCalls(text: string, store: string): Counts {
-  const lines = text.split('\n').filter((line) => !/ resumed>/.test(line));
+  const lines = text.split('\n').filter((line) => !line.includes(' resumed>'));
   const named = lines.filter((line) => line.includes(`"${store}/`));
   const isOpen = (line: string): boolean => /^(?:\[pid +\d+\] )?(?:open|openat|execve)\(/.test(line);
   return {
     lookups: named.filter((line) => !isOpen(line)).length,
     opens: named.filter(isOpen).length,
-    missing: named.filter((line) => / ENOENT /.test(line)).length,
+    missing: named.filter((line) => line.includes(' ENOENT ')).length,
     processes: lines.filter((line) => /^(?:\[pid +\d+\] )?(?:clone|clone3|fork|vfork)\(.*= \d+$/.test(line)).length,
   };
 }

@@ -99,7 +99,7 @@ with xr.open_dataset('t.nc', chunks={'x': 5}) as data:
     expect((await readFile(path.join(home, 't.png'))).subarray(1, 4).toString()).toBe('PNG');
   });
 
-  it('starts its own workers by spawn, which run sys.executable', async () => {
+  it('L23: starts its own workers by spawn, which run sys.executable', async () => {
     const script = path.join(home, 'pool.py');
     await writeFile(
       script,
@@ -111,6 +111,15 @@ if __name__ == '__main__':
     );
 
     expect(await asUser(site.scripts('analysis3', 'bin/python3'), script)).toBe(`[(9, '${PREFIX}')]`);
+  });
+
+  it('L23: writes job scripts with sys.executable, as dask-jobqueue and payu do, which the host runs', async () => {
+    const write = `import sys; print(f"{sys.executable} -c 'import sys, numpy; print(sys.prefix)'")`;
+    const job = await asUser(site.scripts('analysis3', 'bin/python3'), '-c', write);
+    expect(job.startsWith(site.scripts('analysis3', 'bin/python3'))).toBe(true);
+    expect(await asUser('/bin/sh', '-c', job)).toBe(PREFIX);
+    // And inside, where a job of a job is.
+    expect(await asUser(site.scripts('analysis3', 'launcher'), '/bin/sh', '-c', job)).toBe(PREFIX);
   });
 
   it('makes a venv that works from the host, with the packages of the environment below its own', async () => {
@@ -125,6 +134,13 @@ if __name__ == '__main__':
         'import sys, numpy; print(sys.prefix, sys.base_prefix, numpy.__file__.startswith(sys.base_prefix))',
       ),
     ).toBe(`${home}/venv ${PREFIX} True`);
+
+    // The python of a venv that a venv's python makes is a link called launcher.
+    await asUser(path.join(home, 'venv/bin/python'), '-m', 'venv', '--without-pip', 'again');
+    for (const name of ['python', 'python3', 'launcher']) {
+      const prefix = ['-c', 'import sys; print(sys.prefix)'];
+      expect(await asUser(path.join(home, 'again/bin', name), ...prefix)).toBe(`${home}/again`);
+    }
   });
 
   it('runs MPI ranks that know each other', async () => {

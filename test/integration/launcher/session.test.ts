@@ -124,6 +124,19 @@ describe('where the site lets commands start sessions', () => {
     expect(theSession().key).not.toBe(key);
   });
 
+  test('a program that runs while the holder is killed goes on, and soon cannot open files of the image any more', async () => {
+    const { child, firstLine } = startInBackground(
+      '$|=1; print "up\\n"; <STDIN>; for (1 .. 400) { open(my $f, "<", "/opt/conda/test-1.0/bin/cat") or last; select undef, undef, undef, 0.05 } print $!{ENOTCONN} ? "ENOTCONN" : "$!"',
+    );
+    await firstLine;
+    let said = '';
+    child.stdout?.on('data', (data: Buffer) => (said += data.toString()));
+    kill(theSession().pid);
+    child.stdin?.end('\n');
+    const [status] = (await once(child, 'close')) as [number];
+    expect([status, said]).toEqual([0, 'ENOTCONN']);
+  });
+
   test('a pid that another process has got is not taken for the session', () => {
     const descriptors = (): readonly number[] =>
       readProbe(start(release, { program: `${release.farm}/probe`, args: [release.probe], environment })).fds;
@@ -238,6 +251,22 @@ describe('where the site lets commands start sessions', () => {
 
   // Only root can mount such a directory.
   const asRoot = isRoot ? test : undefined;
+  asRoot?.each([
+    ['where processes of others are hidden', 'mount -t proc -o hidepid=2 proc /proc'],
+    ['with a directory for sessions that forbids programs', 'mount -t tmpfs -o noexec,mode=1777 none "$DIR"'],
+  ])('%s, commands join all the same', (_, mount) => {
+    const twice = `for i in 1 2; do python3 -e 'print readlink("/proc/self/ns/mnt"), "\\n"'; done; kill -9 $(sed -n 2p "$DIR"/condense-${user}/*)`;
+    const script = `${mount} && exec setpriv --reuid=${user} --regid=${user} --clear-groups bash -c '${twice.replaceAll("'", `'\\''`)}'`;
+    const outcome = spawnSync('unshare', ['-m', 'sh', '-c', script], {
+      cwd: release.dir,
+      env: { ...environment, DIR: path.join(release.dir, 'tmp') },
+      encoding: 'utf8',
+    });
+    const [first, second] = outcome.stdout.trim().split('\n');
+    expect(outcome).toMatchObject({ status: 0, stderr: '' });
+    expect(first).toMatch(/^mnt:/);
+    expect(second).toBe(first);
+  });
   asRoot?.('a full directory for sessions costs only the session', () => {
     const dir = path.join(release.dir, 'tmp');
     const script = `mount -t tmpfs -o size=4k,nr_inodes=1,mode=1777 none ${dir} && mkdir -p ${dir}/x; exec setpriv --reuid=${user} --regid=${user} --clear-groups ${release.farm}/python3 -e 'print "ran"'`;
