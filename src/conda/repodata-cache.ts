@@ -65,8 +65,14 @@ export class RepodataCache {
     return (await pathExists(this.file(state.data))) ? state.data : undefined;
   }
 
+  /** In a cache that this build may only read, what is there stays: the channel is asked again the next time. */
   async write(state: KeptCopy | 'absent'): Promise<void> {
-    await writeFileAtomic(this.#stateFile(), `${JSON.stringify(state === 'absent' ? { isAbsent: true } : state)}\n`);
+    try {
+      await writeFileAtomic(this.#stateFile(), `${JSON.stringify(state === 'absent' ? { isAbsent: true } : state)}\n`);
+    } catch (error) {
+      if (!['EROFS', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+      return;
+    }
     await this.#removeOld(state === 'absent' ? '' : state.dataFile);
   }
 

@@ -118,7 +118,7 @@ it('lets two builds and another site use it at once, one of them killed', async 
     const [mine, theirs] = await Promise.all([
       site.condense('install', 'b'),
       other.condense('install', 'a'),
-      killAt('progress fetch', false),
+      killAt('stage-started stage', false),
     ]);
 
     expect(mine.exitCode, mine.stderr).toBe(0);
