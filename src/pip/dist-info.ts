@@ -3,6 +3,9 @@ import path from 'node:path';
 import type { LockedDistribution } from '../conda/lock.ts';
 import { digestText } from '../system/files.ts';
 
+/** No package of conda owns them, so what is there says nothing of whether a wheel may: conda-meta, and our own marker. */
+const RESERVED = /^(?:conda-meta|\.condense[^/]*)(?:\/|$)/;
+
 /** @returns the paths, relative to the prefix; or what is wrong with one */
 export function parseRecord(text: string, sitePackages: string): readonly string[] | string {
   const files: string[] = [];
@@ -15,6 +18,7 @@ export function parseRecord(text: string, sitePackages: string): readonly string
     const file = path.posix.normalize(path.posix.join(sitePackages, written));
     if (path.posix.isAbsolute(written) || file.startsWith('..'))
       return `puts ${JSON.stringify(written)} outside the environment`;
+    if (RESERVED.test(file)) return `puts ${JSON.stringify(written)} where conda and the launcher keep their own`;
     files.push(file);
   }
   return files;

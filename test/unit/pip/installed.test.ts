@@ -124,7 +124,14 @@ describe('a RECORD', () => {
     ]);
   });
 
-  test.each(['../../../../etc/passwd,,', '/etc/passwd,,', 'no comma'])('is refused: %s', (line) => {
+  test.each([
+    '../../../../etc/passwd,,',
+    '/etc/passwd,,',
+    'no comma',
+    '../../../conda-meta/history,,',
+    '../../../conda-meta/numpy-2.0-0.json,,',
+    '../../../.condense,,',
+  ])('is refused: %s', (line) => {
     expect(typeof parseRecord(`${line}\n`, 'lib/python3.11/site-packages')).toBe('string');
   });
 
