@@ -3,8 +3,10 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pLimit from 'p-limit';
 import { AppError, errorMessage } from '../system/app-error.ts';
+import { EXIT } from '../system/exit-codes.ts';
 import { digestText, makeSharedDir, pathExists, readBytes, removeTree } from '../system/files.ts';
 import { readChunks, writeStream } from '../system/streamed-files.ts';
+import { describeSystemError } from '../system/system-error.ts';
 import { authorizeRequest, type ChannelAccess } from './channel-access.ts';
 import { planSources } from './channel-sources.ts';
 import { requestChannel, unexpectedAnswer } from './http.ts';
@@ -32,7 +34,7 @@ const MAX_SHARDS = 200_000;
 /** As many as conda (SHARDS_CONNECTIONS_DEFAULT) and some more: each is a few kilobytes. */
 const AT_ONCE = 16;
 
-/** @returns the shards in the order of their digests, each verified @throws ShardsMissing, AppError INTERRUPTED */
+/** @returns the shards in the order of their digests, each verified @throws ShardsMissing; AppError INTERRUPTED, or where it is the cache that fails */
 export async function fetchShards(request: ShardsRequest): Promise<readonly Uint8Array[]> {
   if (request.digests.length > MAX_SHARDS) throw new ShardsMissing(`${request.digests.length} shards are too many`);
   const base = planShardsBase(request);
@@ -87,6 +89,9 @@ async function readShard(digest: string, base: string, request: ShardsRequest): 
       return bytes;
     } catch (error) {
       if (error instanceof AppError) throw error;
+      // Our own disk: no other source would do better, and the channel is not at fault.
+      const known = describeSystemError(error, EXIT.buildFailed);
+      if (known?.problems[0]?.at?.startsWith(dir)) throw known;
       whys.push(`${source.publicUrl}: ${errorMessage(error)}`);
     }
   }

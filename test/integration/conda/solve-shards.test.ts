@@ -4,6 +4,7 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import { encode } from '@msgpack/msgpack';
+import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { renderLock } from '../../../src/conda/lock.ts';
 import { AppError } from '../../../src/system/app-error.ts';
@@ -165,6 +166,19 @@ test('a shard that the disk has changed is fetched again', async () => {
     if (entry.isFile()) await writeFile(path.join(entry.parentPath, entry.name), 'changed');
 
   expect(await solve(asked)).toEqual(before);
+});
+
+test('a cache that cannot be written is named, and not the channel', async () => {
+  const server = await served();
+  const shards = path.join(cache, 'shards');
+  const asRoot = (program: string, ...args: string[]) =>
+    process.getuid?.() === 0 ? execa(program, args) : execa('sudo', ['-n', program, ...args]);
+  await mkdir(shards);
+  await asRoot('mount', '-t', 'tmpfs', '-o', 'ro', 'none', shards);
+  const asked = { specs: ['app'], channels: [`${server.url}/main`], repodataCacheDir: cache };
+  const error = await failure(asked).finally(() => asRoot('umount', shards));
+
+  expect(error).toMatchObject({ exit: 5, problems: [{ code: 'FILE_SYSTEM_READ_ONLY' }] });
 });
 
 test('an index from before, whose shards the channel has dropped, is asked for again in the same run', async () => {
