@@ -6,12 +6,12 @@ import { AppError, errorMessage } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import {
   chmod,
+  copyNewFile,
   digestFile,
   lstat,
   lstatIfThere,
   makeDir,
   pathExists,
-  publishFile,
   readdir,
   readText,
   realpath,
@@ -87,7 +87,8 @@ async function prepare(
     signal?.throwIfAborted();
     const file = path.join(at.channel, archivePath(locked));
     await makeDir(path.dirname(file));
-    await publishFile(archives.get(locked.sha256) ?? '', file);
+    // A copy: scripts of packages run beside it, and other builds trust what is in the cache.
+    await copyNewFile(archives.get(locked.sha256) ?? '', file);
   }
   const inside = planScratch(`${prefixInside}/${SCRATCH}`);
   await writeNewFile(at.explicit, renderExplicit(lock.packages, inside.channel, installer));

@@ -1,4 +1,5 @@
 // Other programs as installers: a stand-in that shows what they are asked and given, and the real ones where they are on PATH.
+import { createHash } from 'node:crypto';
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -178,6 +179,17 @@ describe('another program (a stand-in)', () => {
     const link = `ln -s '${dir}/outside' "$prefix/link"; ${listing('link/kept.pyc')}`;
     await expect(install(await standIn(link), 'b')).rejects.toMatchObject({ problems: [{ code: 'PACKAGE_HOSTILE' }] });
     expect(await readFile(path.join(dir, 'outside/kept.pyc'), 'utf8')).toBe('k');
+  });
+
+  it('cannot change the archives in the cache, which other builds trust', async () => {
+    await add('tool', [{ type: 'file', path: 'share/tool', data: 'x' }]);
+    const spoil = 'for archive in "$prefix"/.condense-installer/channel/*/*; do echo y >>"$archive"; done; exit 3';
+
+    await expect(install(await standIn(spoil), 'prefix')).rejects.toThrow();
+
+    const { sha256 = '' } = packages[0] ?? {};
+    const cached = await readFile(path.join(dir, 'cache', sha256.slice(0, 2), `${sha256}.tar.bz2`));
+    expect(createHash('sha256').update(cached).digest('hex')).toBe(sha256);
   });
 
   it('gets what the disk has damaged in the cache fetched again', async () => {
