@@ -215,7 +215,7 @@ function orderPip(pip: PipLock): PipLock {
  */
 export function parseLock(text: string, file: string): EnvironmentLock {
   const source = parseYaml(text, file);
-  const hint = `condense lock writes it anew`;
+  const hint = 'condense build <environment> writes a new one: condense list --releases, then its environment.lock.yml';
   const complain = (path: KeyPath, message: string): Problem => ({
     code: 'LOCK_INVALID',
     message,
