@@ -115,7 +115,8 @@ async function write(layout: MirrorLayout, request: MirrorRequest): Promise<Mirr
   const dirs = new Set([...files, 'mirror.json'].map((file) => path.dirname(layout.file(file))));
   for (const dir of dirs) {
     await makeSharedDir(dir);
-    await removeUnfinished(dir);
+    // Whoever waits for the lock makes its claim in the mirror's own directory.
+    await removeUnfinished(dir, (name) => name.startsWith(path.basename(layout.lockFile)));
   }
   await addPackages(layout, missing, request);
   const records = await readRecords(layout, plan, request);

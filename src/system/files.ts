@@ -105,9 +105,13 @@ export async function writeNewFile(file: string, data: string | Uint8Array, mode
   await fs.chmod(file, mode);
 }
 
-/** Removes what is called `*.tmp` in a directory: call it with the lock held under which such names are made. */
-export async function removeUnfinished(dir: string): Promise<void> {
-  for (const name of await fs.readdir(dir)) if (name.endsWith('.tmp')) await fse.remove(path.join(dir, name));
+/**
+ * Removes what is called `*.tmp` in a directory: call it with the lock held under which such names are made.
+ * @param isOthers names that are made without it: claims of the lock itself
+ */
+export async function removeUnfinished(dir: string, isOthers?: (name: string) => boolean): Promise<void> {
+  for (const name of await fs.readdir(dir))
+    if (name.endsWith('.tmp') && !isOthers?.(name)) await fse.remove(path.join(dir, name));
 }
 
 /** Flushes a file's or a directory's own data to disk (fsync(2)). */

@@ -1,5 +1,5 @@
 // Mirrors of real archives: what is solved and installed from them, alone, is what was from the channels.
-import { chmod, cp, lstat, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, cp, lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -113,6 +113,18 @@ async function install(lock: EnvironmentLock, name: string): Promise<Record<stri
 }
 
 describe('a mirror', () => {
+  it('clears away what a killed run has left, but no claim of somebody who waits for its lock', async () => {
+    await mkdir(mirrorDir());
+    const [left, claim] = ['.index.html.0123456789ab.tmp', '.condense.lock.0123456789ab.tmp'];
+    for (const name of [left, claim]) await writeFile(path.join(mirrorDir(), name), '');
+
+    await mirror([asMirrored('a-1', await ask(source.url, ['tool']))]);
+
+    const names = await readdir(mirrorDir());
+    expect(names).toContain(claim);
+    expect(names).not.toContain(left);
+  });
+
   it('alone gives the same packages and files, over http and as a directory', async () => {
     const lock = await ask(source.url, ['tool', 'main::lib', 'extra']);
     const tree = await install(lock, 'first');
