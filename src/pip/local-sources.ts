@@ -1,8 +1,8 @@
 // Copies what a pip section names on this machine to where pip can see it, and where building it changes nothing of the original.
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { chmod, copyNewFile, makeDir, readdir, readLinkIfThere, symlink, walkTree } from '../system/files.ts';
-import { isDistribution, type LocalSource, type PipSection } from './pip-section.ts';
+import { chmod, copyNewFile, makeDir, readLinkIfThere, symlink, walkTree } from '../system/files.ts';
+import { listDistributions, type LocalSource, type PipSection } from './pip-section.ts';
 import type { PipScratch } from './run-pip.ts';
 
 /** @returns where the container has each path */
@@ -47,6 +47,5 @@ export async function copyProject(from: string, to: string): Promise<void> {
 
 async function copyLinks(from: string, to: string): Promise<void> {
   await makeDir(to);
-  for (const name of await readdir(from))
-    if (isDistribution(name)) await copyNewFile(path.join(from, name), path.join(to, name));
+  for (const file of await listDistributions(from)) await copyNewFile(file, path.join(to, path.basename(file)));
 }

@@ -3,7 +3,16 @@ import path from 'node:path';
 import type { SpecLine } from '../config/environment-spec.ts';
 import { AppError, type Problem } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
-import { digestFile, digestText, readdir, readLinkIfThere, readText, stat, walkTree } from '../system/files.ts';
+import {
+  digestFile,
+  digestText,
+  pathExists,
+  readdir,
+  readLinkIfThere,
+  readText,
+  stat,
+  walkTree,
+} from '../system/files.ts';
 import { redactUrls } from '../system/redact-urls.ts';
 import type { LockedPackage } from '../conda/lock.ts';
 import { describePipLine, parsePipLines, parseRequirementsFile, type PipItem } from './pip-lines.ts';
@@ -133,8 +142,7 @@ async function readLinks(written: string, here: string, line: SpecLine, reading:
     const there = await stat(at).catch(() => undefined); // whatever the reason: the line is refused below
     if (!there?.isDirectory()) continue;
     const names: string[] = [];
-    for (const name of (await readdir(at)).filter(isDistribution).sort())
-      names.push(`${name} ${(await stat(path.join(at, name))).size}`);
+    for (const file of await listDistributions(at)) names.push(`${path.basename(file)} ${(await stat(file)).size}`);
     reading.local.set(at, { kind: 'links', digest: digestText(names.join('\n')) });
     reading.indexes.push({ kind: 'find-links', place: at, line });
     return;
@@ -143,9 +151,17 @@ async function readLinks(written: string, here: string, line: SpecLine, reading:
   reading.problems.push(describePipLine(line, `${at} is no directory`, `ls -ld ${at}`));
 }
 
-/** What pip can find in a directory of links: files directly in it. */
-export function isDistribution(name: string): boolean {
-  return /^[A-Za-z0-9][\w.!+-]*\.(?:whl|zip|tar\.gz|tgz|tar\.bz2)$/.test(name);
+/** What pip can find in a directory of links: files directly in it. A link that leads nowhere is none. */
+export async function listDistributions(dir: string): Promise<readonly string[]> {
+  const names = (await readdir(dir)).filter((name) =>
+    /^[A-Za-z0-9][\w.!+-]*\.(?:whl|zip|tar\.gz|tgz|tar\.bz2)$/.test(name),
+  );
+  const files: string[] = [];
+  for (const name of names.sort()) {
+    const file = path.join(dir, name);
+    if ((await pathExists(file)) && (await stat(file)).isFile()) files.push(file);
+  }
+  return files;
 }
 
 /** Not part of what a project is: git's own data changes when nothing does, and bytecode is made by whoever imports. */
