@@ -1,7 +1,8 @@
 // The wheels of a lock, in a directory that pip can install from: fetched and verified, or built from what the lock names.
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cachedPackageFile, fetchPackages } from '../conda/fetch.ts';
+import { cachedPackageFile } from '../conda/fetch.ts';
+import { fetchVerified } from '../conda/fetch-verified.ts';
 import type { LockedDistribution, LockedPackage } from '../conda/lock.ts';
 import { distributionFileName, isItsOwnWheel } from '../conda/wheel-file.ts';
 import { AppError } from '../system/app-error.ts';
@@ -14,12 +15,10 @@ import {
   lstatIfThere,
   makeDir,
   makeSharedDir,
-  readBytes,
   readdir,
-  removeTree,
-  writeFileAtomic,
   writeNewFile,
 } from '../system/files.ts';
+import { readChunks, writeStream } from '../system/streamed-files.ts';
 import type { CondaPrefix } from './conda-prefix.ts';
 import { copyProject } from './local-sources.ts';
 import type { PipAccess } from './pip-access.ts';
@@ -57,7 +56,14 @@ export async function writeWheels(request: WheelRequest): Promise<readonly Wheel
   const fetched = distributions.flatMap(({ kind, name, url, sha256 = '' }) =>
     kind === 'wheel' || kind === 'sdist' ? [{ name, url, sha256 }] : [],
   );
-  const files = await fetchVerified(fetched, request);
+  const { access, report, signal } = request;
+  const files = await fetchVerified({
+    packages: fetched,
+    access: access.access,
+    cacheDir: packageCache,
+    report,
+    signal,
+  });
   const wheels: Wheel[] = [];
   for (const distribution of distributions) {
     const { kind, url, sha256 = '' } = distribution;
@@ -74,23 +80,6 @@ export async function writeWheels(request: WheelRequest): Promise<readonly Wheel
 }
 
 const wheelPath = (scratch: PipScratch, fileName: string): string => path.join(scratch.onDisk, 'wheels', fileName);
-
-/** The cache trusts a file by its name: one that the disk has changed since is fetched again. */
-async function fetchVerified(
-  packages: readonly { readonly name: string; readonly url: string; readonly sha256: string }[],
-  { access: { access }, packageCache, report, signal }: WheelRequest,
-): Promise<ReadonlyMap<string, string>> {
-  const wanted = { packages, access, cacheDir: packageCache, report, signal };
-  const files = await fetchPackages(wanted);
-  let isSpoilt = false;
-  for (const [sha256, file] of files) {
-    if ((await digestFile(file)) === sha256) continue;
-    report({ type: 'warning', text: `${file} is damaged: it is removed and fetched again` });
-    await removeTree(file);
-    isSpoilt = true;
-  }
-  return isSpoilt ? await fetchPackages(wanted) : files;
-}
 
 /**
  * Built once for the same source, conda packages and platform; what the build itself requires (PEP 518) comes from the
@@ -117,7 +106,7 @@ async function writeBuiltWheel(
   const fileName = path.basename(file);
   const digest = await digestFile(file);
   await makeSharedDir(dir);
-  await writeFileAtomic(path.join(dir, `${digest}--${fileName}`), await readBytes(file));
+  await writeStream(dir, readChunks(file), () => `${digest}--${fileName}`);
   return await take(file, { fileName, sha256: digest });
 }
 
