@@ -1,7 +1,6 @@
 // Stage: what pip adds to a staged prefix; resolved there where no release has a lock of the same inputs, then installed
 // from the lock alone.
 import type { ChannelAccess } from '../conda/channel-access.ts';
-import type { RunInside } from '../conda/installer.ts';
 import { parseLock, type EnvironmentLock, type LockedDistribution, type PipLock } from '../conda/lock.ts';
 import { readCondaPrefix, type CondaPrefix } from '../pip/conda-prefix.ts';
 import { installWheels } from '../pip/install-wheels.ts';
@@ -79,8 +78,16 @@ export class PipStage {
   readonly #prefix: CondaPrefix;
   readonly #located: (path: string) => string;
 
-  /** @param runInside a container that has the scratch, too */
-  static async open(context: BuildContext, plan: BuildPlan, pip: PipPlan, runInside: RunInside): Promise<PipStage> {
+  /**
+   * @param runInside a container that has the scratch, too
+   * @param buildInside the same, its prefix read-only
+   */
+  static async open(
+    context: BuildContext,
+    plan: BuildPlan,
+    pip: PipPlan,
+    { runInside, buildInside }: Pick<PipScratch, 'runInside' | 'buildInside'>,
+  ): Promise<PipStage> {
     const staging = context.layout.staging(plan.fullName);
     const scratch: PipScratch = {
       onDisk: staging.pip,
@@ -88,6 +95,7 @@ export class PipStage {
       prefixOnDisk: staging.prefix,
       prefixInside: plan.condaPrefix,
       runInside,
+      buildInside,
       networkVariables: planNetworkVariables(process.env),
       authorities: readAuthorities(process.env),
       names: new Map(),

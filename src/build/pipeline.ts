@@ -195,14 +195,13 @@ async function build(context: BuildContext, plan: BuildPlan, prepared: Prepared,
       }),
     );
     let { lock } = prepared;
+    const pipContainer = { ...container, scratch: { onDisk: staging.pip, inside: layout.pipScratch } };
     const work =
       pip &&
-      (await PipStage.open(
-        context,
-        plan,
-        pip,
-        runIn({ ...container, scratch: { onDisk: staging.pip, inside: layout.pipScratch } }),
-      ));
+      (await PipStage.open(context, plan, pip, {
+        runInside: runIn(pipContainer),
+        buildInside: runIn({ ...pipContainer, readOnly: true }),
+      }));
     if (work && !lock.pip) lock = await timed('resolve pip', () => work.resolve(prepared.lock));
     const { inputs, inputsDigest, same } = await prepared.findSame(lock);
     if (same) return { manifest: same, built: false };

@@ -41,7 +41,7 @@ export async function installWheels(request: InstallWheelsRequest): Promise<Inst
       ...['--root-user-action', 'ignore', '--progress-bar', 'off', '--find-links', `${scratch.inside}/wheels`],
       ...['-r', `${scratch.inside}/locked.txt`],
     ],
-    { what: 'install what the lock names', at: specFile, epochSeconds: prefix.epochSeconds },
+    { what: 'install what the lock names', at: specFile, epochSeconds: prefix.epochSeconds, installs: true },
   );
   const installed = await readInstalled(request);
   const problems = findClobbered(installed, prefix);

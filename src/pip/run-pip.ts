@@ -16,6 +16,8 @@ export interface PipScratch {
   readonly prefixInside: string;
   /** With the scratch and the prefix. */
   readonly runInside: RunInside;
+  /** The same, but the prefix cannot be written: what resolving and building run is the code of whoever wrote an sdist. */
+  readonly buildInside: RunInside;
   /** Proxies: may hold passwords. */
   readonly networkVariables: Readonly<Record<string, string>>;
   /** PEM, where the site has certificate authorities of its own. */
@@ -52,7 +54,13 @@ export async function runPip(
   scratch: PipScratch,
   python: PythonLayout,
   args: readonly string[],
-  doing: { readonly what: string; readonly at: string; readonly epochSeconds: number },
+  doing: {
+    readonly what: string;
+    readonly at: string;
+    readonly epochSeconds: number;
+    /** Whether it may write to the prefix. */
+    readonly installs?: boolean;
+  },
 ): Promise<void> {
   const { inside, prefixInside } = scratch;
   const bundle = `${inside}/authorities.pem`;
@@ -64,7 +72,8 @@ export async function runPip(
   };
   const log = path.join(scratch.onDisk, 'pip.log');
   await removeTree(log);
-  const result = await scratch.runInside({
+  const runInside = doing.installs ? scratch.runInside : scratch.buildInside;
+  const result = await runInside({
     program: `${prefixInside}/${python.interpreter}`,
     args: ['-I', '-B', '-c', START],
     env: {
@@ -95,31 +104,35 @@ export async function runPip(
     // Its own ways to fail; any other exit is the container's.
     okExitCodes: [0, 1, 2],
   });
-  if (result.exitCode !== 0)
-    throw new AppError(
-      EXIT.buildFailed,
-      describePipFailure(doing, [...(await readUnreachable(log)), result.stderr].join('\n'), scratch.names),
-    );
+  if (result.exitCode === 0) return;
+  const logged = (await lstatIfThere(log)) ? await readText(log) : '';
+  const said = [...listUnreachable(logged), ...listBuildOutput(logged), ...new Set(result.stderr.split('\n'))];
+  throw new AppError(EXIT.buildFailed, describePipFailure(doing, said, scratch.names));
 }
 
 /** `Could not fetch URL https://...: 401 Client Error: ...`, each once. */
-async function readUnreachable(log: string): Promise<string[]> {
-  if (!(await lstatIfThere(log))) return [];
-  const lines = (await readText(log)).matchAll(/Could not fetch URL .*?(?= - skipping|\n|$)/g);
+function listUnreachable(log: string): string[] {
+  const lines = log.matchAll(/Could not fetch URL .*?(?= - skipping|\n|$)/g);
   return [...new Set([...lines].map(([line]) => line))].slice(0, 5);
+}
+
+/** What the build of an sdist said last: pip writes `See above for output`, and has it in the log only. */
+function listBuildOutput(log: string): string[] {
+  const lines = log.split('\n').map((line) => line.replace(/^\d{4}-\d\d-\d\dT[\d:,]+ /, ''));
+  const end = lines.findIndex((line) => /^\s*ERROR: .* exited with /.test(line));
+  return end < 0 ? [] : lines.slice(Math.max(0, end - 15), end);
 }
 
 /** pip's own words, with the places of this machine. */
 function describePipFailure(
   doing: { readonly what: string; readonly at: string },
-  stderr: string,
+  lines: readonly string[],
   names: ReadonlyMap<string, string>,
 ): Problem {
   let said = redactUrls(
-    stderr
-      .split('\n')
+    lines
       .filter((line) => line.trim() !== '' && !/^\[?notice\]?|^DEPRECATION|new release of pip/.test(line))
-      .slice(-20)
+      .slice(-30)
       .join('\n'),
   );
   for (const [inside, here] of names) said = said.replaceAll(inside, here);

@@ -1,6 +1,6 @@
 // pip sections of every kind in one real prefix, with its own pip, from an index on loopback.
 import { createHash } from 'node:crypto';
-import { lstat, mkdir, readdir, readFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, symlink } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { cachedPackageFile } from '../../src/conda/fetch.ts';
@@ -308,6 +308,17 @@ describe('what is no wheel', () => {
     expect(prefix.said.filter((text) => text.includes('is built from'))).toHaveLength(built);
   });
 
+  it('changes nothing of the environment while it is built', async () => {
+    const files = backendFiles('meddling', '1.0');
+    const meddle = `import sys\nopen(sys.prefix + '/bin/condatool', 'a').write('# meddled\\n')\n`;
+    index.add(await makeSdist('meddling', '1.0', { ...files, 'backend.py': meddle + (files['backend.py'] ?? '') }));
+
+    const problem = await failure(prefix.resolve([from, 'meddling']));
+
+    expect(problem.message).toContain('Read-only file system');
+    expect(await prefix.fixture.text('bin/condatool')).not.toContain('meddled');
+  });
+
   it('is built with what it requires from the index: setuptools, in isolation', async () => {
     index.add(...(await setuptoolsWheels(path.join(prefix.fixture.prefixOnDisk, SITE))));
     index.add(
@@ -369,6 +380,8 @@ describe('what is no wheel', () => {
     const linked = await makeWheel({ name: 'linked', version: '1.0', files: { 'linked.py': '' } });
     await prefix.write(own.fileName, own.bytes);
     await prefix.write(`links/${linked.fileName}`, linked.bytes);
+    await mkdir(path.join(prefix.dir, 'links/directory.zip'));
+    await symlink('nowhere', path.join(prefix.dir, 'links/gone-1.0-py3-none-any.whl'));
     const lines = ['--no-index', '-f links', `./${own.fileName}`, './my project'];
     const before = await readdir(path.join(prefix.dir, 'my project'));
     const locked = await prefix.resolve(lines);

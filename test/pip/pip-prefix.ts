@@ -42,6 +42,7 @@ export class PipPrefix {
   readonly said: string[] = [];
   #cache: string;
   readonly #run: PipScratch['runInside'];
+  readonly #build: PipScratch['buildInside'];
   readonly #packages: EnvironmentLock['packages'];
 
   static async make(): Promise<PipPrefix> {
@@ -72,19 +73,26 @@ export class PipPrefix {
       `${scratch}:${INSIDE}`,
     ]);
     await fixture.install({ runInside: run });
-    return new PipPrefix(fixture, await mkdtemp(path.join(os.tmpdir(), 'condense-pip-')), run, packages);
+    const build = await startableContainer(
+      path.join(fixture.dir, 'build-container'),
+      prefixOnDisk,
+      `${prefixInside}:ro`,
+      [`${scratch}:${INSIDE}`],
+    );
+    return new PipPrefix(fixture, await mkdtemp(path.join(os.tmpdir(), 'condense-pip-')), { run, build }, packages);
   }
 
   private constructor(
     fixture: LinkFixture,
     dir: string,
-    run: PipScratch['runInside'],
+    { run, build }: { readonly run: PipScratch['runInside']; readonly build: PipScratch['buildInside'] },
     packages: EnvironmentLock['packages'],
   ) {
     this.fixture = fixture;
     this.dir = dir;
     this.#cache = path.join(dir, 'cache');
     this.#run = run;
+    this.#build = build;
     this.#packages = packages;
   }
 
@@ -181,6 +189,7 @@ export class PipPrefix {
       prefixOnDisk: this.fixture.prefixOnDisk,
       prefixInside: this.fixture.prefixInside,
       runInside: this.#run,
+      buildInside: this.#build,
       networkVariables,
       authorities,
       names: new Map(),
