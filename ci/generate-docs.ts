@@ -91,8 +91,13 @@ function code(value: unknown): string {
   if (Array.isArray(value)) return `\`[${value.join(', ')}]\``;
   if (typeof value !== 'object') return `\`${JSON.stringify(value)}\``;
   return `\`{ ${Object.entries(value ?? {})
-    .map(([key, item]) => `${key}: '${String(item)}'`)
+    .map(([key, item]) => `${key}: ${Array.isArray(item) ? listText(item) : `'${String(item)}'`}`)
     .join(', ')} }\``;
+}
+
+/** `!` begins a tag in YAML. */
+function listText(items: readonly unknown[]): string {
+  return `[${items.map((item) => (String(item).startsWith('!') ? `'${String(item)}'` : String(item))).join(', ')}]`;
 }
 
 /** Angle brackets would be HTML. */

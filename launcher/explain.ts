@@ -48,7 +48,10 @@ export function explainPlan(
   const words = plan.program.includes('/') ? command : ['/usr/bin/env', `PATH=${path ?? ''}`, ...command];
   return {
     ...common,
-    why: `not inside a container: ${facts.marker} is not there`,
+    why:
+      plan.within === undefined
+        ? `not inside a container: ${facts.marker} is not there`
+        : `inside another container, ${plan.within}: ${facts.marker} is not there`,
     release: plan.release,
     releaseWhy: plan.releaseBecause,
     runtime: facts.runtime,

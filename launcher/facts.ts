@@ -29,10 +29,29 @@ export interface LauncherFacts {
   readonly sshHosts?: readonly string[] | undefined;
   /** What the release's module sets, PATH left out: it goes along. */
   readonly moduleVariables?: readonly string[] | undefined;
+  /** What of the caller's environment does not come along; without, everything does. */
+  readonly inherit?: InheritFacts | undefined;
   /** The group whose members may read the image, for the message that says so. */
   readonly usersGroup?: string | undefined;
   /** How commands share a mounted container; without, each mounts its own. */
   readonly sessions?: SessionFacts | undefined;
+}
+
+export interface InheritFacts {
+  /** Variables that the program does not get. */
+  readonly drop: readonly string[];
+  /** Variables that are lists of directories, of which some are left out. */
+  readonly lists: readonly ListRule[];
+  /** Variables that it gets where the caller has none of that name. */
+  readonly defaults: Readonly<Record<string, string>>;
+}
+
+export interface ListRule {
+  readonly name: string;
+  /** Entries that are such a directory, or below one, go; absolute, without a slash at the end. */
+  readonly drop: readonly string[];
+  /** But for those below one of these; the longest directory decides. */
+  readonly keep: readonly string[];
 }
 
 export interface SessionFacts {

@@ -6,6 +6,7 @@ import { pathOutside, planOutsideArguments } from './carry.ts';
 import { applySettings, valueOf } from './environment.ts';
 import type { LauncherFacts } from './facts.ts';
 import { outermost } from './binds.ts';
+import { inheritEnvironment } from './inherit.ts';
 import type { Invocation } from './invocation.ts';
 import { parseOptions, USAGE } from './options.ts';
 import { findOutside, pathInside, type Sight } from './path.ts';
@@ -28,6 +29,8 @@ export interface ContainerPlan {
   readonly args: readonly string[];
   readonly environment: readonly string[];
   readonly path: string | undefined;
+  /** The container of somebody else that this is in already, if any. */
+  readonly within?: string | undefined;
 }
 /** Without a container of ours: inside one already, or a command of the host. */
 export interface ProgramPlan {
@@ -121,19 +124,22 @@ function planCommand(name: string, invocation: Invocation, facts: LauncherFacts,
   const inside = sight.isThere(facts.marker);
   const isOutside = facts.outsideCommands.includes(name);
   let { environment } = invocation;
+  let comesAlong = inherited(environment, facts);
   if (!inside || isOutside) {
     const file = `${release}/overrides/${name}.env`;
     const text = sight.readText(file);
     const settings = text === undefined ? environment : applySettings(environment, text);
-    if (typeof settings === 'number') {
+    const settingsInside = text === undefined ? comesAlong : applySettings(comesAlong, text);
+    if (typeof settings === 'number' || typeof settingsInside === 'number') {
       return fail(
         125,
         'this line is not KEY=VALUE',
-        `${file}:${settings}`,
+        `${file}:${String(settings)}`,
         'ask the maintainers of the environment to mend it',
       );
     }
     environment = settings;
+    comesAlong = settingsInside;
     const override = `${release}/overrides/${name}`;
     if (sight.isProgram(override)) {
       return {
@@ -166,13 +172,18 @@ function planCommand(name: string, invocation: Invocation, facts: LauncherFacts,
       because: `this is inside the container of ${facts.fullName}`,
     };
   }
-  const path = pathInside(valueOf(environment, 'PATH'), facts, sight, { always: false });
+  const path = pathInside(valueOf(comesAlong, 'PATH'), facts, sight, { always: false });
   return planContainer(
-    { zero: invocation.self, program, args: invocation.args, environment, path },
+    { zero: invocation.self, program, args: invocation.args, environment: comesAlong, path },
     chosen,
+    invocation,
     facts,
     sight,
   );
+}
+
+function inherited(environment: readonly string[], facts: LauncherFacts): readonly string[] {
+  return facts.inherit === undefined ? environment : inheritEnvironment(environment, facts.inherit);
 }
 
 /** The launcher was called by its own name. */
@@ -198,7 +209,8 @@ function planDirect(
   if (sight.isThere(facts.marker)) {
     return { kind: 'program', ...start, because: `this is inside the container of ${facts.fullName}` };
   }
-  return planContainer(start, chooseRelease(invocation, facts, sight), facts, sight);
+  const chosen = chooseRelease(invocation, facts, sight);
+  return planContainer({ ...start, environment: inherited(environment, facts) }, chosen, invocation, facts, sight);
 }
 
 /** The user's shell; on a terminal it says where it is, without a touch to the user's start-up files. */
@@ -223,7 +235,8 @@ function planArrived(capsule: Capsule, invocation: Invocation, facts: LauncherFa
   if (capsule.side === 'host' || sight.isThere(facts.marker)) {
     return { kind: 'program', ...start, because: 'it was sent by another host' };
   }
-  return planContainer(start, chooseRelease({ ...invocation, environment }, facts, sight), facts, sight);
+  const chosen = chooseRelease({ ...invocation, environment }, facts, sight);
+  return planContainer({ ...start, environment: inherited(environment, facts) }, chosen, invocation, facts, sight);
 }
 
 function asProgram(
@@ -259,15 +272,33 @@ function split(pin: string): [string, string] {
   return slash < 0 ? [pin, ''] : [pin.slice(0, slash), pin.slice(slash + 1)];
 }
 
+/** A container of somebody else's, or of another environment: by its own word. */
+function containerOf({ environment }: Invocation): string {
+  const name = valueOf(environment, 'APPTAINER_CONTAINER') ?? valueOf(environment, 'SINGULARITY_CONTAINER');
+  return name ?? 'a container without a name';
+}
+
+/** What to do where no container can be started in a container: the marker tells the launcher that the image is there. */
+export function startedOtherwise(image: string): string {
+  return `leave it first, or start it with the image: APPTAINER_OVERLAYIMAGE=${image}:ro`;
+}
+
 type Start = Pick<ContainerPlan, 'zero' | 'program' | 'otherwise' | 'prompt' | 'args' | 'environment' | 'path'>;
 
-function planContainer(start: Start, chosen: ChosenRelease, facts: LauncherFacts, sight: Sight): LaunchPlan {
-  const value = (name: string): string | undefined => valueOf(start.environment, name);
-  if (sight.isThere('/.singularity.d')) {
-    const which = value('APPTAINER_CONTAINER') ?? value('SINGULARITY_CONTAINER') ?? 'a container without a name';
-    return fail(125, `${facts.fullName} cannot start inside another container`, which, 'leave it first');
-  }
+function planContainer(
+  start: Start,
+  chosen: ChosenRelease,
+  invocation: Invocation,
+  facts: LauncherFacts,
+  sight: Sight,
+): LaunchPlan {
+  const image = `${chosen.release}/env.sqsh`;
+  const within = sight.isThere('/.singularity.d') ? containerOf(invocation) : undefined;
   if (!sight.isProgram(facts.runtime)) {
+    if (within !== undefined) {
+      const what = `${facts.fullName} cannot start inside another container, which does not show ${facts.runtime}`;
+      return fail(125, what, within, startedOtherwise(image));
+    }
     return fail(
       125,
       'the container runtime is missing on this node',
@@ -275,7 +306,6 @@ function planContainer(start: Start, chosen: ChosenRelease, facts: LauncherFacts
       'tell the maintainers of the node',
     );
   }
-  const image = `${chosen.release}/env.sqsh`;
   if (!sight.isReadable(image)) {
     const toDo =
       facts.usersGroup === undefined
@@ -288,9 +318,11 @@ function planContainer(start: Start, chosen: ChosenRelease, facts: LauncherFacts
   if (!sight.isReadable(facts.base)) {
     return fail(125, 'the base container cannot be read', facts.base, 'tell the maintainers of the environment');
   }
-  const overlays = (value('CONTAINER_OVERLAY_PATH') ?? '').split(':').filter((overlay) => overlay !== '');
+  const overlays = (valueOf(start.environment, 'CONTAINER_OVERLAY_PATH') ?? '')
+    .split(':')
+    .filter((overlay) => overlay !== '');
   const bad = overlays.find((overlay) => !sight.isReadable(overlay));
   if (bad !== undefined) return fail(125, 'this overlay cannot be read', bad, 'correct CONTAINER_OVERLAY_PATH');
   const binds = outermost([...facts.binds, ...facts.farmRoots]).filter((directory) => sight.isThere(directory));
-  return { kind: 'container', ...chosen, image, overlays, binds, ...start };
+  return { kind: 'container', ...chosen, image, overlays, binds, within, ...start };
 }

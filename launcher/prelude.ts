@@ -3,6 +3,7 @@
 import { outermost } from './binds.ts';
 import { OWN_OF_BASH_PATTERN, RUNTIME_PATH, RUNTIME_PATTERN, UNASSIGNABLE_PATTERN } from './environment.ts';
 import type { LauncherFacts } from './facts.ts';
+import { renderInheritance } from './inherit.ts';
 import { VARIABLE_LIMIT_BYTES } from './render-plan.ts';
 import { renderFindSession, renderJoinSession, renderStartSession } from './session.ts';
 import { bytesOf, shellQuote } from './shell-quote.ts';
@@ -74,7 +75,7 @@ case $__cl_way in
     ;;
 esac${deferAll ? '\n__cl_way=plan' : ''}
 
-__cl_note "way: $__cl_way (inside: directly; host: a session or a container; plan: the planner decides)"
+${renderInherited(facts)}__cl_note "way: $__cl_way (inside: directly; host: a session or a container; plan: the planner decides)"
 if [[ $__cl_way != plan ]]; then
   __cl_path=$PATH
   if [[ $__cl_way = host && ( ${onPath} ) && :$PATH: != *:"$__cl_prefix"/bin:* ]]; then
@@ -110,7 +111,10 @@ ${BECOME_PROGRAM.replaceAll(/^(?=.)/gm, '  ')}
 }
 ${renderStartSession(facts)}
 if [[ $__cl_way != plan ]]; then
+  __cl_want=("\${__cl_new[@]}") __cl_names=("\${__cl_new[@]%%=*}")
   for __cl_x in "\${__cl_have[@]}"; do
+    # The kernel's copy still has what does not come along.
+    [[ " \${__cl_gone[*]} " != *" \${__cl_x%%=*} "* ]] || continue
     case \${__cl_x%%=*} in
       '' | [0-9]* | *[!a-zA-Z0-9_]* | ${UNASSIGNABLE_PATTERN}) ;;
       PATH) __cl_want+=("PATH=$__cl_path") ;;
@@ -185,4 +189,9 @@ if [[ $__cl_way = host ]]; then
 fi
 ${renderFindSession(facts)}
 ${renderJoinSession(facts)}`;
+}
+
+function renderInherited({ inherit }: LauncherFacts): string {
+  if (inherit === undefined) return '__cl_gone=() __cl_new=()\n';
+  return `__cl_gone=() __cl_new=()\nif [[ $__cl_way = host ]]; then\n${renderInheritance(inherit).replaceAll(/^(?=.)/gm, '  ')}\nfi\n`;
 }

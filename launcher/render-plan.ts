@@ -3,7 +3,7 @@ import { isForRuntime, RUNTIME_PATH, sortEnvironment } from './environment.ts';
 import { describeExplanation, explainPlan, explanationJson, type Explanation } from './explain.ts';
 import type { Invocation } from './invocation.ts';
 import type { LauncherFacts } from './facts.ts';
-import type { ContainerPlan, LaunchPlan, ProgramPlan, Purpose } from './plan.ts';
+import { startedOtherwise, type ContainerPlan, type LaunchPlan, type ProgramPlan, type Purpose } from './plan.ts';
 import { runtimeArguments } from './runtime-arguments.ts';
 import { bytesOf, shellQuote } from './shell-quote.ts';
 import { TRAMPOLINE } from './trampoline.ts';
@@ -28,7 +28,7 @@ export function renderPlan(
     if (purpose === 'explain-json') return `__cl_way='{"kind": "${way}"}'\n${sayJson(explanation())}`;
     return `${note(`runs ${plan.program}: ${plan.because}`)}\n${renderPrompt(plan)}${renderProgram(plan)}`;
   }
-  const { before, trampolineArguments, runtime } = renderContainer(plan, facts, invocation.ignoredSignals);
+  const { before, trampolineArguments, runtime } = renderContainer(plan, facts, invocation);
   if (purpose === 'explain')
     return [...before, explainWay(plan, facts, row), say(describeExplanation(explanation()))].join('\n');
   if (purpose === 'explain-json') return [...before, explainWay(plan, facts, set), sayJson(explanation())].join('\n');
@@ -38,6 +38,7 @@ export function renderPlan(
     note(`runs ${plan.program} in release ${plan.release}: ${plan.releaseBecause}`),
     renderPrompt(plan),
     ...before,
+    ...(plan.within === undefined ? [] : [refuseToNest(plan, plan.within, facts)]),
     ...join,
     note('starts a container of its own'),
     `exec ${runtime} ${trampolineArguments}`,
@@ -49,9 +50,19 @@ function note(text: string): string {
   return `__cl_note ${shellQuote(text)}`;
 }
 
-/** An image of the caller's own makes it a container of its own. */
+/**
+ * An image of the caller's own makes it a container of its own, and so does another container: its processes may not
+ * enter a session of the host's, nor should the host's commands one of theirs.
+ */
 function joins(plan: ContainerPlan, facts: LauncherFacts): boolean {
-  return facts.sessions !== undefined && plan.overlays.length === 0;
+  return facts.sessions !== undefined && plan.overlays.length === 0 && plan.within === undefined;
+}
+
+/** In a container there is no privilege to gain, so the runtime needs a user namespace there (user_namespaces(7)). */
+function refuseToNest(plan: ContainerPlan, within: string, { fullName }: LauncherFacts): string {
+  const what = `condense: ${fullName} cannot start inside another container, which allows no user namespaces`;
+  const words = [what, within, startedOtherwise(plan.image)].map(shellQuote).join(' ');
+  return `[[ -w /dev/fuse ]] && unshare -Um true 2>/dev/null || { printf '%s, %s, %s\\n' ${words} >&2; exit 125; }`;
 }
 
 type Kind = 'inside' | 'host' | 'container' | 'start' | 'join';
@@ -121,14 +132,17 @@ interface RenderedContainer {
   readonly trampolineArguments: string;
 }
 
-function renderContainer(plan: ContainerPlan, facts: LauncherFacts, ignoredSignals: string): RenderedContainer {
-  const { wanted, names, shellOptions, bashOptions } = sortEnvironment(plan.environment, plan.path);
+function renderContainer(plan: ContainerPlan, facts: LauncherFacts, invocation: Invocation): RenderedContainer {
+  const { wanted, shellOptions, bashOptions } = sortEnvironment(plan.environment, plan.path);
+  // The waiting shell has the caller's, also what does not come along.
+  const { names } = sortEnvironment(invocation.environment, undefined);
+  const kept = new Set(wanted.map((entry) => entry.split('=', 1)[0] ?? ''));
   const words = [plan.zero, plan.program, ...plan.args];
   const text = words.join(' ');
   const isPlain = text.length <= VARIABLE_LIMIT_BYTES && /^[\u0001-\u007f]*$/.test(text);
   const variables: Record<string, string | undefined> = {
     __cl_N: facts.fullName,
-    __cl_I: ignoredSignals,
+    __cl_I: invocation.ignoredSignals,
     __cl_O: plan.otherwise,
     __cl_S: shellOptions,
     __cl_B: bashOptions,
@@ -142,7 +156,7 @@ function renderContainer(plan: ContainerPlan, facts: LauncherFacts, ignoredSigna
       renderPacked('E', wanted),
       ...(isPlain ? [] : [renderPacked('W', words)]),
       // Nothing but names that are identifiers: an array subscript would be evaluated.
-      ...names.filter((name) => !isForRuntime(name)).map((name) => `unset -v ${name}`),
+      ...names.filter((name) => !isForRuntime(name) || !kept.has(name)).map((name) => `unset -v ${name}`),
       ...Object.entries(variables).map(([name, value]) =>
         value === undefined ? '' : `export ${name}=${shellQuote(value)}`,
       ),

@@ -1,6 +1,6 @@
 // What a release depends on, as data: the facts of its launcher, and a digest of each input.
-import type { LauncherFacts, SessionFacts } from '../../launcher/facts.ts';
-import type { DropRules } from '../config/site-config.ts';
+import type { InheritFacts, LauncherFacts, SessionFacts } from '../../launcher/facts.ts';
+import type { DropRules, InheritPolicy } from '../config/site-config.ts';
 import { renderLock, type EnvironmentLock } from '../conda/lock.ts';
 import type { Wheel } from '../pip/wheels.ts';
 import type { ReleaseFacts } from '../release/manifest.ts';
@@ -31,7 +31,21 @@ export function planLauncherFacts(
     sshHosts: plan.environment.sshHosts,
     usersGroup: config.groups.users,
     condenseVersion: context.product.version,
+    inherit: planInherit(plan.environment.inherit),
     sessions: planSessions(context),
+  };
+}
+
+function planInherit({ drop, lists, userSite }: InheritPolicy): InheritFacts {
+  return {
+    drop,
+    lists: Object.entries(lists).map(([name, directories]) => ({
+      name,
+      drop: directories.filter((directory) => !directory.startsWith('!')),
+      keep: directories.filter((directory) => directory.startsWith('!')).map((directory) => directory.slice(1)),
+    })),
+    // Python takes an empty value for none (Python/initconfig.c): callers have the last word.
+    defaults: userSite ? {} : { PYTHONNOUSERSITE: '1' },
   };
 }
 

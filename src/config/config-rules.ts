@@ -29,8 +29,11 @@ export function findRuleProblems(source: YamlSource, defaultStagingDir: string):
     return typeof value === 'string' ? value : undefined;
   };
 
-  for (const { path: parent, rule } of keyRules) {
-    for (const key of keysAt(source, parent)) {
+  for (const { path: pattern, rule } of keyRules) {
+    const keys = mappingsAt(source, pattern).flatMap((parent) =>
+      keysAt(source, parent).map((key) => ({ parent, key })),
+    );
+    for (const { parent, key } of keys) {
       const wrong = rule(key);
       if (wrong) {
         const at = [...parent, key];
@@ -47,6 +50,14 @@ export function findRuleProblems(source: YamlSource, defaultStagingDir: string):
   checkLevel(source, complain);
   checkPublicNames(source, text, complain);
   return problems;
+}
+
+/** `*` in the pattern stands for each key that is there. */
+function mappingsAt(source: YamlSource, pattern: readonly string[]): readonly string[][] {
+  const star = pattern.indexOf('*');
+  if (star < 0) return [[...pattern]];
+  const parent = pattern.slice(0, star);
+  return keysAt(source, parent).flatMap((key) => mappingsAt(source, [...parent, key, ...pattern.slice(star + 1)]));
 }
 
 type Complain = (at: KeyPath, message: string, hint?: string) => void;

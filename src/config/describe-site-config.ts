@@ -67,6 +67,9 @@ export function describeSiteConfig(config: SiteConfig, source: YamlSource): read
       [[...at, 'drop', 'tests'], environment.drop.tests, ['drop', 'tests']],
       [[...at, 'drop', 'patterns'], environment.drop.patterns.map((line) => line.text), ['drop', 'patterns']],
       [[...at, 'drop', 'keep'], environment.drop.keep, ['drop', 'keep']],
+      [[...at, 'inherit', 'drop'], environment.inherit.drop, ['inherit', 'drop']],
+      [[...at, 'inherit', 'lists'], environment.inherit.lists, ['inherit', 'lists']],
+      [[...at, 'inherit', 'user_site'], environment.inherit.userSite, ['inherit', 'user_site']],
     );
   }
   return values

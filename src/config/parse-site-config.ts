@@ -92,6 +92,11 @@ function normalise(written: WrittenConfig, source: YamlSource, defaultStaging: s
         ],
         keep: [...written.drop.keep, ...options.drop.keep],
       },
+      inherit: {
+        drop: options.inherit.drop ?? written.inherit.drop,
+        lists: options.inherit.lists ?? written.inherit.lists,
+        userSite: options.inherit.user_site ?? written.inherit.user_site,
+      },
     },
   ]);
   return {

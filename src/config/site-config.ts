@@ -85,6 +85,16 @@ export interface EnvironmentOptions {
   /** MatchSpecs that hold for what is installed but install nothing: the site's, then the environment's own. */
   readonly pinned: readonly SpecLine[];
   readonly drop: DropRules;
+  readonly inherit: InheritPolicy;
+}
+
+/** What of a caller's environment does not come along into the container (docs/launcher.md). */
+export interface InheritPolicy {
+  readonly drop: readonly string[];
+  /** By name: directories whose entries go, those with `!` before them stay. */
+  readonly lists: Readonly<Record<string, readonly string[]>>;
+  /** Whether Python's user site packages count. */
+  readonly userSite: boolean;
 }
 
 /** What is left out of the image: the site's rules where the environment has none of its own, the patterns of both. */

@@ -16,6 +16,9 @@ export const HOST_PATTERN = /^[A-Za-z0-9*?][A-Za-z0-9.*?:_-]*$/;
 export const GROUP = /^[^\s\p{C}:,/-][^\s\p{C}:,/]*$/u;
 export const VIRTUAL_PACKAGE = /^__[a-z0-9_]+$/;
 export const VIRTUAL_VERSION = /^([A-Za-z0-9][A-Za-z0-9._+!-]*)?$/;
+export const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
+/** What the launcher or bash see to themselves: no rule could change them. */
+const UNRULED = /^(PATH|HOME|PWD|OLDPWD|SHLVL|PS[124]|LC_ALL|IFS|_|UID|EUID|PPID|BASH.*|SHELLOPTS|__cl_.*)$/;
 const CHANNEL_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*(\/[A-Za-z0-9][A-Za-z0-9._-]*)*$/;
 
 // Endings that the product itself gives to a name's files: analysis3-26.11.sqsh, analysis3-26.11.d, analysis3-26.11.lua.
@@ -121,6 +124,26 @@ export const patternRule: TextRule = (text) => {
 };
 
 /** A host directory that is bound into the container under its own name. */
+/** The name of an environment variable that a rule can name. */
+export const variableRule: TextRule = (text) => {
+  if (!VARIABLE.test(text)) return { message: `must be the name of an environment variable, not ${quoted(text)}` };
+  return UNRULED.test(text) ? { message: `must not be ${quoted(text)}: it always comes along` } : undefined;
+};
+
+/** A directory as entries of a list of directories begin with it, perhaps with `!` before it. */
+export const droppedEntryRule: TextRule = (text) => {
+  const directory = text.replace(/^!/, '');
+  const plain = path.posix.resolve('/', directory);
+  if (!path.posix.isAbsolute(directory) || plain === '/' || /[:\p{Cc}]/u.test(directory)) {
+    return { message: `must be an absolute path other than '/', without a colon, not ${quoted(text)}` };
+  }
+  if (plain === directory) return undefined;
+  return {
+    message: `must be a plain path, not ${quoted(text)}`,
+    hint: `write ${text.startsWith('!') ? '!' : ''}${plain}`,
+  };
+};
+
 export const bindRule: TextRule = (text) => {
   const wrong = pathRule(text);
   if (wrong) return wrong;

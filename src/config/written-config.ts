@@ -6,6 +6,7 @@ import {
   channelAliasRule,
   channelRule,
   COMMAND,
+  droppedEntryRule,
   GROUP,
   HOST_PATTERN,
   hostPatternRule,
@@ -18,6 +19,8 @@ import {
   pinRule,
   quoted,
   relativeDirRule,
+  VARIABLE,
+  variableRule,
   VIRTUAL_PACKAGE,
   VIRTUAL_VERSION,
   type TextRule,
@@ -214,6 +217,46 @@ const environmentDrop = z
   .prefault({})
   .describe(`What is left out of this environment's image: replaces the site's true or false, adds to its lists.`);
 
+const variable = text(variableRule, VARIABLE);
+const inherited = {
+  drop: list(variable)
+    .describe('Variables that programs of the image do not get.')
+    .meta({ examples: [['PYTHONHOME', 'LD_PRELOAD']] }),
+  lists: z
+    .record(z.string(), list(text(droppedEntryRule)).min(1))
+    .describe(
+      'Variables that are lists of directories with `:` between them: directories. Entries that are one of these or below one are left out; those at or below one with `!` before it stay. The longest one decides.',
+    )
+    .meta({
+      examples: [{ LD_LIBRARY_PATH: ['/apps', '!/apps/openmpi'] }],
+      propertyNames: { pattern: VARIABLE.source },
+    }),
+  user_site: z
+    .boolean()
+    .describe(
+      'Whether Python looks for packages in `~/.local`. If not, PYTHONNOUSERSITE=1 is set where the caller has not set it (`export PYTHONNOUSERSITE=` asks for them).',
+    )
+    .meta({ examples: [true] }),
+};
+const inherit = z
+  .strictObject({
+    drop: inherited.drop.default(['PYTHONHOME']),
+    lists: inherited.lists.default({}),
+    user_site: inherited.user_site.default(false),
+  })
+  .prefault({})
+  .describe(
+    'What of the environment of whoever calls a command does not come along into the container. Everything else does, unchanged.',
+  );
+const environmentInherit = z
+  .strictObject({
+    drop: inherited.drop.optional(),
+    lists: inherited.lists.optional(),
+    user_site: inherited.user_site.optional(),
+  })
+  .prefault({})
+  .describe(`The same for this environment: each key replaces the site's.`);
+
 const pinned = list(text(pinRule)).default([]);
 
 const environment = z.strictObject({
@@ -265,6 +308,7 @@ const environment = z.strictObject({
     .describe('Pins of this environment, besides those of the site.')
     .meta({ examples: [['python 3.11.*']] }),
   drop: environmentDrop,
+  inherit: environmentInherit,
 });
 
 export const writtenConfig = z
@@ -341,6 +385,7 @@ export const writtenConfig = z
     sessions,
     squashfs,
     drop,
+    inherit,
     channels,
     virtual_packages: z
       .record(z.string(), matching(VIRTUAL_VERSION, 'a version'))
@@ -367,6 +412,8 @@ export type WrittenConfig = z.output<typeof writtenConfig>;
 export const keyRules: readonly { readonly path: readonly string[]; readonly rule: TextRule }[] = [
   { path: ['environments'], rule: environmentName },
   { path: ['channels', 'mirrors'], rule: channelRule },
+  { path: ['inherit', 'lists'], rule: variableRule },
+  { path: ['environments', '*', 'inherit', 'lists'], rule: variableRule },
   {
     path: ['virtual_packages'],
     rule: (key) =>

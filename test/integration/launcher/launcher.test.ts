@@ -323,13 +323,16 @@ test('no start-up file of bash runs, also when standard input is a socket', () =
 });
 
 test.each([
-  ['without sessions', undefined],
+  ['without sessions', {}],
   [
-    'with sessions',
-    { policy: 'join-or-start', directory: '/tmp', idleSeconds: 1, nsenter: '/usr/bin/nsenter' } as const,
+    'with sessions and rules',
+    {
+      sessions: { policy: 'join-or-start', directory: '/tmp', idleSeconds: 1, nsenter: '/usr/bin/nsenter' },
+      inherit: { drop: ['A'], lists: [{ name: 'B', drop: ["/it's"], keep: ['/c'] }], defaults: { D: '1' } },
+    } as const,
   ],
-])('the file is a script to Node and a clean script to bash, %s', async (_, sessions) => {
-  writeLauncher(release.launcher, { ...release.facts, sessions }, await buildPlanner());
+])('the file is a script to Node and a clean script to bash, %s', async (_, besides) => {
+  writeLauncher(release.launcher, { ...release.facts, ...besides }, await buildPlanner());
   const source = fs.readFileSync(release.launcher, 'utf8');
   const prelude = source.slice(0, source.indexOf('\n*/\n') + 1);
   expect(prelude.indexOf('*/')).toBe(-1);

@@ -41,10 +41,12 @@ export async function makeRelease({
   standIn = false,
   name = 'test',
   sessions,
+  besides = {},
 }: {
   readonly standIn?: boolean;
   readonly name?: string;
   readonly sessions?: Pick<SessionFacts, 'policy' | 'idleSeconds'>;
+  readonly besides?: Partial<Pick<LauncherFacts, 'inherit' | 'binds'>>;
 } = {}): Promise<TestRelease> {
   const id = '20261121T000000Z-00000001';
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'condense-launcher-'));
@@ -76,6 +78,7 @@ export async function makeRelease({
     outsideCommands: ['ssh'],
     usersGroup: 'climate',
     ...(sessions ? { sessions: { ...sessions, directory: path.join(dir, 'tmp'), nsenter: '/usr/bin/nsenter' } } : {}),
+    ...besides,
   };
   fs.mkdirSync(path.join(dir, 'tmp'));
   fs.chmodSync(path.join(dir, 'tmp'), 0o1777);

@@ -4,6 +4,8 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildPlanner } from '../../../launcher/build.ts';
+import type { InheritFacts } from '../../../launcher/facts.ts';
+import { inheritEnvironment } from '../../../launcher/inherit.ts';
 import {
   makeRelease,
   readProbe,
@@ -93,6 +95,36 @@ const odd = fc
       { 'x[$(id)]': '1' },
     ),
   );
+const inherit: InheritFacts = {
+  drop: ['PYTHONHOME', 'LD_PRELOAD', 'CPATH'],
+  lists: [
+    { name: 'LD_LIBRARY_PATH', drop: ['/apps', '/opt/with space', "/it's"], keep: ['/apps/openmpi', '/apps/hdf5/1'] },
+    { name: 'PYTHONPATH', drop: ['/apps/openmpi/x'], keep: [] },
+    { name: 'CPATH', drop: ['/apps'], keep: [] },
+  ],
+  defaults: { PYTHONNOUSERSITE: '1' },
+};
+const directory = fc.constantFrom(
+  ...['', '.', '/apps', '/apps/', '/apps/x/lib', '/appsx', '/opt/with space/lib', "/it's/*", '/usr/lib', 'é', '\xff'],
+  ...['/apps/openmpi', '/apps/openmpi/lib', '/apps/openmpi/x/lib', '/apps/openmpix', '/apps/hdf5', '/apps/hdf5/1/lib'],
+);
+const ruled = fc
+  .record(
+    {
+      PYTHONHOME: text,
+      LD_LIBRARY_PATH: fc.array(directory, { minLength: 1, maxLength: 5 }).map((entries) => entries.join(':')),
+      PYTHONPATH: fc.array(directory, { minLength: 1, maxLength: 3 }).map((entries) => entries.join(':')),
+      CPATH: directory,
+      PYTHONNOUSERSITE: fc.constantFrom('', 'x'),
+      APPTAINER_CONTAINER: text,
+      SINGULARITY_CONTAINER: text,
+      APPTAINER_BIND: fc.constantFrom('', '/etc'),
+      SINGULARITY_NAME: text,
+      APPTAINERENV_NAME: text,
+    },
+    { requiredKeys: [], noNullPrototype: true },
+  )
+  .map((variables) => Object.fromEntries(Object.entries(variables)));
 interface Case {
   readonly args: readonly string[];
   readonly environment: Record<string, string>;
@@ -216,6 +248,59 @@ describe('with a stand-in for the runtime', () => {
 
 /** A real runtime refuses a bind that is none, rightly and with its own message. */
 const forRuntime = cases.filter((one) => !('APPTAINER_BIND' in one.environment));
+
+describe('what does not come along by rule', () => {
+  let release: TestRelease;
+  let planner: string;
+  beforeAll(async () => {
+    release = await makeRelease({ standIn: true, besides: { inherit } });
+    planner = await buildPlanner();
+  });
+  afterAll(() => {
+    fs.rmSync(release.dir, { recursive: true });
+  });
+
+  test('is what the rules say, to prelude and planner alike, for the program and for the runtime', () => {
+    const samples = fc.sample(fc.tuple(cases, ruled), { numRuns: 60, seed: 5 }).map(([one, variables]) => ({
+      ...one,
+      environment: { ...one.environment, ...variables },
+    }));
+    const call = (): string => fs.readFileSync(path.join(release.dir, 'last-environment'), 'latin1');
+    const run = (): { probed: object; call: string }[] =>
+      samples.map((one) => {
+        const outcome = start(release, asStart(release, one, `${release.farm}/${one.command}`));
+        return { probed: comparable(readProbe(outcome)), call: call() };
+      });
+
+    const byPrelude = run();
+    writeLauncher(release.launcher, release.facts, planner, true);
+    const byPlanner = run();
+    writeLauncher(release.launcher, release.facts, planner);
+
+    for (const [index, one] of samples.entries()) {
+      const whole = expected(release, one);
+      const wanted = { ...whole, environ: [...inheritEnvironment(whole.environ, inherit)].sort() };
+      expect(byPrelude[index]?.probed, JSON.stringify(one)).toEqual(wanted);
+      expect(byPlanner[index]?.probed, JSON.stringify(one)).toEqual(wanted);
+      expect(byPrelude[index]?.call, JSON.stringify(one)).not.toMatch(
+        /^(PYTHONHOME|LD_LIBRARY_PATH|APPTAINER_CONTAINER)=/m,
+      );
+    }
+  });
+
+  test('inside the container everything of the caller is as it was', () => {
+    fs.writeFileSync(release.facts.marker, '');
+    const environment = { SHLVL: '2', PATH: '/usr/bin', PYTHONHOME: '/x', LD_LIBRARY_PATH: '/apps', PYTHONPATH: '/y' };
+    const { environ } = readProbe(
+      start(release, { program: `${release.farm}/python3`, args: [release.probe], environment }),
+    );
+    fs.rmSync(release.facts.marker);
+    expect(environ).toEqual(
+      expect.arrayContaining(Object.entries(environment).map(([key, value]) => `${key}=${value}`)),
+    );
+    expect(environ.join()).not.toContain('PYTHONNOUSERSITE');
+  });
+});
 
 describe.each([
   ['a container for each command', undefined],

@@ -18,6 +18,7 @@ const environment: EnvironmentOptions = {
   outsideCommands: [],
   sshHosts: [],
   pinned: [],
+  inherit: { drop: ['PYTHONHOME'], lists: {}, userSite: false },
   drop: { staticLibraries: false, tests: false, patterns: [], keep: [] },
 };
 const spec: EnvironmentSpec = {

@@ -51,6 +51,7 @@ describe('a right configuration', () => {
             sshHosts: [],
             pinned: [],
             drop: { staticLibraries: false, tests: false, patterns: [], keep: [] },
+            inherit: { drop: ['PYTHONHOME'], lists: {}, userSite: false },
           },
         ],
       ]),
