@@ -1,0 +1,155 @@
+// What users build on an environment that is not theirs: processes of their own, venvs, packages in their home. As an
+// ordinary user, with sessions, before and after an update of the version.
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeHome, runAsOrdinaryUser } from '../../ci/ordinary-user.ts';
+import { ensureTestChannel } from '../channel/make-channel.ts';
+import { makeWheel } from '../pip/distributions.ts';
+import { TestSite } from './test-site.ts';
+
+const PREFIX = '/opt/conda/x-1';
+const DEPENDENCIES = ['python=3.11', 'numpy', 'dask', 'distributed', 'pip', 'setuptools'];
+let site: TestSite;
+let home: string;
+let channel: string;
+let wheels: string;
+
+beforeAll(async () => {
+  site = await TestSite.make();
+  home = await makeHome();
+  channel = pathToFileURL((await ensureTestChannel()).dir).href;
+  await site.writeConfig(`  x: { version: '1', stable: '1' }\n`);
+  await site.writeSpec('x', [channel], DEPENDENCIES);
+  await site.condenseOk('install', 'x');
+  wheels = path.join(site.dir, 'wheels');
+  await mkdir(wheels);
+  const { fileName, bytes } = await makeWheel({
+    ...{ name: 'greet', version: '1.0', files: { 'greet.py': 'def main(): print("greetings")\n' } },
+    entryPoints: '[console_scripts]\ngreet = greet:main\n',
+  });
+  await writeFile(path.join(wheels, fileName), bytes);
+});
+afterAll(async () => {
+  await site.remove();
+  await rm(home, { recursive: true, force: true });
+});
+
+const farm = (command: string): string => site.scripts('x', `bin/${command}`);
+
+/** What it prints on both streams, and how it ended if not well. */
+async function asUser(command: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
+  const { exitCode, stdout, stderr } = await runAsOrdinaryUser(home, command, env);
+  return [...(exitCode === 0 ? [] : [`exit ${exitCode ?? '?'}`]), stdout, stderr]
+    .filter((text) => text !== '')
+    .join('\n');
+}
+async function runScript(name: string, code: string): Promise<string> {
+  const file = path.join(home, name);
+  await writeFile(file, code);
+  return await asUser([farm('python3'), file]);
+}
+
+describe('processes of its own', () => {
+  it('starts pools by fork, spawn and forkserver, and futures on each', async () => {
+    const code = `
+import multiprocessing as mp, concurrent.futures as cf, sys
+def square(x): return x * x, sys.prefix
+if __name__ == '__main__':
+    for how in 'fork', 'spawn', 'forkserver':
+        with mp.get_context(how).Pool(2) as pool: print(how, pool.map(square, [3]))
+        with cf.ProcessPoolExecutor(2, mp_context=mp.get_context(how)) as pool: print(how, list(pool.map(square, [4])))
+`;
+    const lines = ['fork', 'spawn', 'forkserver'].flatMap((how) => [
+      `${how} [(9, '${PREFIX}')]`,
+      `${how} [(16, '${PREFIX}')]`,
+    ]);
+
+    expect(await runScript('pools.py', code)).toBe(lines.join('\n'));
+  });
+
+  it('computes on a LocalCluster of dask.distributed, whose workers are in the same container', async () => {
+    const code = `
+from dask.distributed import Client, LocalCluster
+import os, sys
+def where(): return sys.prefix, os.readlink('/proc/self/ns/mnt')
+if __name__ == '__main__':
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
+        print(set(client.run(where).values()) == {where()}, client.submit(sum, [1, 2, 3]).result())
+`;
+
+    expect(await runScript('cluster.py', code)).toBe('True 6');
+  });
+
+  it('goes from host to environment to host to environment, with arguments and exit code', async () => {
+    const inner = 'import sys; print(sys.prefix, sys.argv[1:]); sys.exit(3)';
+    const code = `
+import subprocess, sys
+ran = subprocess.run(['/bin/bash', '-c', '"$0" "$@"; echo "bash saw $?"', '${farm('python3')}', '-c', '''${inner}''', 'a b', ''])
+`;
+
+    expect(await runScript('chain.py', code)).toBe(`${PREFIX} ['a b', '']\nbash saw 3`);
+  });
+});
+
+describe('packages of the user', () => {
+  const pip = ['-m', 'pip', '--disable-pip-version-check', '--no-cache-dir', 'install', '--no-index'];
+  const greet = (): string[] => ['--find-links', wheels, 'greet'];
+  const mine = { PYTHONNOUSERSITE: '' };
+
+  it('L20: come not out of ~/.local, unless the user asks for them', async () => {
+    expect(await asUser([farm('python3'), ...pip, '--user', '--no-warn-script-location', ...greet()])).toContain(
+      'Successfully installed greet-1.0',
+    );
+
+    expect(await asUser([farm('python3'), '-c', 'import greet; greet.main()'], mine)).toBe('greetings');
+    expect(await asUser([path.join(home, '.local/bin/greet')], mine)).toBe('greetings');
+    expect(await asUser([farm('python3'), '-c', 'import greet'])).toContain("No module named 'greet'");
+  });
+
+  it('cannot go into the environment, which stays as it is', async () => {
+    expect(await asUser([farm('python3'), ...pip, ...greet()])).toMatch(/^exit 1\n[^]*Read-only file system/);
+  });
+
+  it('stand in a venv, of venv and of virtualenv, which an update of the version gives what is new', async () => {
+    await asUser([farm('python3'), '-m', 'venv', '--system-site-packages', 'plain']);
+    // The host's own virtualenv, with the wheels that its distribution has.
+    expect(
+      await asUser([
+        '/usr/bin/virtualenv',
+        '-q',
+        '--no-download',
+        '--system-site-packages',
+        '-p',
+        farm('python3'),
+        'virtual',
+      ]),
+    ).toBe('');
+    const pythons = ['plain', 'virtual'].map((name) => path.join(home, name, 'bin/python'));
+    for (const python of pythons) {
+      expect(await asUser([python, ...pip, '-q', ...greet()])).toBe('');
+      expect(await asUser([python, '-c', 'import pytest'])).toContain("No module named 'pytest'");
+    }
+
+    await site.writeSpec('x', [channel], [...DEPENDENCIES, 'pytest']);
+    await site.condenseOk('install', 'x');
+
+    for (const [index, name] of ['plain', 'virtual'].entries()) {
+      const code = 'import sys, pytest, numpy; print(sys.prefix, sys.base_prefix, numpy.__file__)';
+      expect(await asUser([pythons[index] ?? '', '-c', code])).toBe(
+        `${home}/${name} ${PREFIX} ${PREFIX}/lib/python3.11/site-packages/numpy/__init__.py`,
+      );
+      expect(await asUser([path.join(home, name, 'bin/greet')])).toBe('greetings');
+    }
+  });
+});
+
+describe('next to it', () => {
+  it("a Python of the user's, or of the host, is not disturbed by the module", async () => {
+    const script = `. /etc/profile.d/modules.sh; module use ${site.modules}; module load conda/x
+/usr/bin/python3 -c 'import sys; print(sys.prefix)'; env | grep -E '^(PYTHON|CONDA_(EXE|PYTHON_EXE)|LD_)' | cut -d= -f1`;
+
+    expect(await asUser(['bash', '-c', script])).toBe('/usr');
+  });
+});
