@@ -4,7 +4,8 @@ import path from 'node:path';
 import type { Problem } from '../system/app-error.ts';
 import { describePath, valueAt } from './describe-issues.ts';
 import { pathRule, quoted, unusableCharacter } from './text-rules.ts';
-import { keyRules, versionRule, writtenConfig } from './written-config.ts';
+import { keyRules, writtenConfig } from './written-config.ts';
+import { versionRule } from './written-environment.ts';
 import type { KeyPath, YamlSource } from './yaml-source.ts';
 
 /** The product's own directory below the prefix: releases, generations, bases. */

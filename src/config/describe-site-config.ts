@@ -2,7 +2,7 @@
 import { Document } from 'yaml';
 import { blockSizeBytes } from './parse-site-config.ts';
 import type { SiteConfig } from './site-config.ts';
-import { BLOCK_SIZES } from './written-config.ts';
+import { BLOCK_SIZES } from './written-image.ts';
 import type { YamlSource } from './yaml-source.ts';
 
 export interface ConfigValue {

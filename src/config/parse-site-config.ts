@@ -8,7 +8,8 @@ import { findRuleProblems, type ConfigProbe } from './config-rules.ts';
 import { describeIssues, valueAt, type SchemaNode } from './describe-issues.ts';
 import type { SpecLine } from './environment-spec.ts';
 import type { EnvironmentOptions, SiteConfig } from './site-config.ts';
-import { BLOCK_SIZES, writtenConfig, type WrittenConfig } from './written-config.ts';
+import { writtenConfig, type WrittenConfig } from './written-config.ts';
+import { BLOCK_SIZES } from './written-image.ts';
 import { parseYaml, type KeyPath, type YamlSource } from './yaml-source.ts';
 
 export type { ConfigProbe };
