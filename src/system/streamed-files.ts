@@ -90,7 +90,11 @@ export async function takePartial(dir: string, key: string): Promise<PartialStre
       if (isElsewhere(error)) continue;
       throw error;
     }
-    const { size } = await fs.stat(file);
+    const { size, uid } = await fs.stat(file);
+    if (uid !== process.geteuid?.()) {
+      await fs.rm(file, { force: true }); // it cannot be written by this account
+      continue;
+    }
     const shorter = longest && longest.sizeBytes >= size ? file : longest?.file;
     if (shorter !== file) longest = { file, sizeBytes: size };
     if (shorter !== undefined) await fs.rm(shorter, { force: true });

@@ -250,6 +250,27 @@ test.each([
   expect(events.at(-1)).toMatchObject({ done: content.length, total: content.length });
 });
 
+test('begins anew where what was left belongs to another account, which alone may go on with it', async () => {
+  const ranges: (string | undefined)[] = [];
+  server = await serve((_, response, { headers: { range } }) => {
+    ranges.push(range);
+    if (ranges.length === 1) response.writeHead(200).write(content.subarray(0, 100_000));
+    else response.writeHead(200).end(content);
+  });
+  const url = `${server.url}/a-1-0.conda`;
+  const file = await killDownload(url, 100_000);
+  await execa(process.getuid?.() === 0 ? 'chown' : 'sudo', [
+    ...(process.getuid?.() === 0 ? [] : ['-n', 'chown']),
+    '12345',
+    file,
+  ]);
+
+  await fetchInto([wanted(url)]);
+
+  expect(ranges).toEqual([undefined, undefined]);
+  expect(await filesInCache()).toEqual([`${sha256(content)}.conda`]);
+});
+
 test('leaves alone what a process of this host writes, whatever the clock says of it', async () => {
   const { promise: finish, resolve } = Promise.withResolvers<undefined>();
   const url = await serving((times, response) => {
