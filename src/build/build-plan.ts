@@ -1,6 +1,5 @@
 // What one build would make, as pure data: the same for the same configuration, spec and product.
 import type { EnvironmentSpec } from '../config/environment-spec.ts';
-import { parsePipLines } from '../pip/pip-lines.ts';
 import { fullName, type EnvironmentOptions, type SiteConfig } from '../config/site-config.ts';
 import type { Layout } from '../site/layout.ts';
 import { AppError } from '../system/app-error.ts';
@@ -31,7 +30,6 @@ export function planEnvironment(config: SiteConfig, name: string): EnvironmentOp
   });
 }
 
-/** @throws AppError PIP_LINE_INVALID: what a line of the pip section names is looked at when it is built */
 export function planBuild(
   config: SiteConfig,
   layout: Pick<Layout, 'condaPrefix'>,
@@ -39,7 +37,6 @@ export function planBuild(
   spec: EnvironmentSpec,
   platform: string,
 ): BuildPlan {
-  parsePipLines(spec.pip);
   return {
     environment,
     fullName: fullName(environment),

@@ -5,7 +5,7 @@ import { siteConfigSchema } from '../config/parse-site-config.ts';
 import { readEnvironmentSpec, readSiteConfigSource } from '../config/read-config.ts';
 import type { EnvironmentSpec } from '../config/environment-spec.ts';
 import { fullName, type SiteConfig } from '../config/site-config.ts';
-import { parsePipLines } from '../pip/pip-lines.ts';
+import { readPipSection } from '../pip/pip-section.ts';
 import { AppError, type Problem } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import type { Output } from './output.ts';
@@ -95,7 +95,7 @@ async function readSpecs(config: SiteConfig): Promise<(readonly [fullName: strin
   for (const environment of config.environments.values()) {
     try {
       const spec = await readEnvironmentSpec(environment.specFile);
-      parsePipLines(spec.pip);
+      await readPipSection(spec.pip, spec.file);
       specs.push([fullName(environment), spec]);
     } catch (error) {
       if (!(error instanceof AppError)) throw error;

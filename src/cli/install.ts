@@ -3,6 +3,7 @@ import os from 'node:os';
 import { describeBuildPlan, planBuild, planEnvironment, type BuildPlan } from '../build/build-plan.ts';
 import { buildRelease, type BuildOutcome } from '../build/pipeline.ts';
 import { readEnvironmentSpec } from '../config/read-config.ts';
+import { readPipSection } from '../pip/pip-section.ts';
 import { readManifest } from '../release/find-release.ts';
 import { compareFaces, NOTHING_PUBLISHED, planPublish } from '../release/generation.ts';
 import { hasPublicLinks, publishFace } from '../release/publish.ts';
@@ -74,6 +75,7 @@ export async function runPublish(session: Session, release: string, options: Ins
   ]);
 }
 
+/** @throws AppError of the configuration: what is wrong with the last of them is said before the first is built */
 async function planAll(session: Session, names: readonly string[]): Promise<BuildPlan[]> {
   const { config, layout } = session;
   const plans: BuildPlan[] = [];
@@ -81,6 +83,7 @@ async function planAll(session: Session, names: readonly string[]): Promise<Buil
     const environment = planEnvironment(config, name);
     const spec = await readEnvironmentSpec(environment.specFile);
     for (const note of spec.notes) session.output.report({ type: 'note', text: `${note.at}  ${note.text}` });
+    await readPipSection(spec.pip, spec.file);
     plans.push(planBuild(config, layout, environment, spec, describePlatform(process.arch)));
   }
   return plans;

@@ -39,14 +39,6 @@ describe('planBuild', () => {
     });
   });
 
-  it('refuses a line of a pip section that it does not understand, at its place', () => {
-    const withPip = { ...spec, pip: [{ text: '-e .', at: '/e/environment.yml:5:9' }] };
-
-    expect(() => planBuild(makeConfig('/site'), layout, environment, withPip, 'linux-64')).toThrow(
-      /environment.yml:5:9/,
-    );
-  });
-
   it('names the environments that there are when asked for another', () => {
     const config = makeConfig('/site', { environments: new Map([['a', environment]]) });
 
