@@ -1,6 +1,6 @@
 // What one build would make, as pure data: the same for the same configuration, spec and product.
 import type { EnvironmentSpec } from '../config/environment-spec.ts';
-import { fullName, type EnvironmentOptions, type SiteConfig } from '../config/site-config.ts';
+import { fullName, type DropRules, type EnvironmentOptions, type SiteConfig } from '../config/site-config.ts';
 import type { Layout } from '../site/layout.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
@@ -56,10 +56,21 @@ export function describeBuildPlan(plan: BuildPlan, layout: Layout): string[] {
     `fetch    into ${layout.packageCache}`,
     `stage    ${staging.prefix}, seen as ${plan.condaPrefix}`,
     ...(plan.spec.pip.length > 0 ? [`pip      ${plan.spec.pip.length} lines, by the environment's own pip`] : []),
+    ...describeDrop(plan.environment.drop).map((what) => `drop     ${what}`),
     `pack     ${staging.image}`,
     `release  ${layout.releasesOf(plan.fullName)}/<id>`,
     `gate     imports ${plan.environment.gateImports.join(', ') || '(none configured)'}`,
     `publish  ${layout.generations}/<number>, then ${layout.current}`,
     ...layout.publicLinks.map((link) => `         ${link.path} -> ${link.target}`),
   ];
+}
+
+function describeDrop({ staticLibraries, tests, patterns, keep }: DropRules): string[] {
+  const rules = [
+    ...(staticLibraries ? ['static libraries'] : []),
+    ...(tests ? ['tests'] : []),
+    ...patterns.map(({ text }) => text),
+  ];
+  if (rules.length === 0) return [];
+  return [rules.join(', ') + (keep.length > 0 ? `, but not ${keep.join(', ')}` : '')];
 }

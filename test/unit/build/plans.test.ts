@@ -46,6 +46,13 @@ describe('planBuild', () => {
     expect(() => planEnvironment(config, 'b')).toThrow('there is no environment "b"; there are: a');
   });
 
+  it('describes what would be left out of the image', () => {
+    const drop = { staticLibraries: true, tests: false, patterns: [{ text: 'share/doc', at: '' }], keep: ['lib/a.a'] };
+    const plan = planBuild(makeConfig('/site'), layout, { ...environment, drop }, spec, 'linux-64');
+
+    expect(describeBuildPlan(plan, layout)).toContain('drop     static libraries, share/doc, but not lib/a.a');
+  });
+
   it('describes every place that would be written to', () => {
     const plan = planBuild(makeConfig('/site'), layout, environment, spec, 'linux-64');
 
