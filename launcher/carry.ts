@@ -54,13 +54,13 @@ function carryByPbs(args: readonly string[], caller: Caller, facts: LauncherFact
   return words && [...line.before, ...words];
 }
 
-/** One of its commands is the environment's, by name or by its path in the image; the first is nobody's transport. */
+/** One of its commands is the environment's, by name or by its path in the image or a farm; the first is nobody's transport. */
 function needEnvironment(commands: readonly string[], caller: Caller, facts: LauncherFacts, sight: Sight): boolean {
   const first = commands[0] ?? '';
   if (TRANSPORTS.test(first.slice(first.lastIndexOf('/') + 1))) return false;
   return commands.some((command) =>
     command.includes('/')
-      ? command.startsWith(`${facts.condaPrefix}/`)
+      ? [facts.condaPrefix, ...facts.farmRoots].some((root) => command.startsWith(`${root}/`))
       : /^[^.$`*?[~][^$`*?[]*$/.test(command) && sight.isLink(`${caller.release}/bin/${command}`),
   );
 }

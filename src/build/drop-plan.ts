@@ -21,7 +21,7 @@ export interface DropPlan {
 }
 
 export interface DropCount {
-  /** `static_libraries`, `tests`, or the pattern. */
+  /** `outside_commands`, `static_libraries`, `tests`, or the pattern. */
   readonly rule: string;
   readonly files: number;
   readonly bytes: number;
@@ -50,12 +50,26 @@ interface Rule {
   readonly matches: (path: string) => boolean;
 }
 
-/** @param commands names in `bin` that the farm has links for */
-export function planDrop(entries: readonly PrefixEntry[], rules: DropRules, commands: readonly string[]): DropPlan {
+/**
+ * @param commands names in `bin` that the farm has links for
+ * @param outside those of them that are the host's: the image must not have them, since inside its `bin` comes first
+ */
+export function planDrop(
+  entries: readonly PrefixEntry[],
+  rules: DropRules,
+  commands: readonly string[],
+  outside: readonly string[] = [],
+): DropPlan {
   const tree = new Map(entries.map((entry) => [entry.path, entry]));
   const isKept = anyOf(rules.keep);
   const needed = findNeeded(tree, commands, isKept);
-  const ordered = orderRules(rules);
+  const isOutside = new Set(outside.map((name) => `bin/${name}`));
+  const outsideRule: Rule = {
+    name: 'outside_commands',
+    isPattern: false,
+    matches: (path) => isOutside.has(path),
+  };
+  const ordered = [...(outside.length > 0 ? [outsideRule] : []), ...orderRules(rules)];
   const dropped = new Map<string, Rule>();
   const refused = new Map<string, { path: string; neededBy: string }>();
   const matched = new Set<Rule>();
@@ -64,6 +78,10 @@ export function planDrop(entries: readonly PrefixEntry[], rules: DropRules, comm
     const rule = ordered.find(({ matches }) => matches(entry.path));
     if (!rule) continue;
     matched.add(rule);
+    if (rule === outsideRule) {
+      dropped.set(entry.path, rule);
+      continue;
+    }
     if (isKept(entry.path)) continue;
     const neededBy = needed.get(entry.path) ?? neededByConda(entry.path);
     if (neededBy === undefined) dropped.set(entry.path, rule);

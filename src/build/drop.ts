@@ -24,6 +24,8 @@ export interface DropRequest {
   readonly rules: DropRules;
   /** Names in `bin` that the farm has links for. */
   readonly commands: readonly string[];
+  /** Names of the host's commands. */
+  readonly outside: readonly string[];
   readonly report: Report;
 }
 
@@ -33,8 +35,9 @@ export interface DropRequest {
  */
 export async function removeDropped(request: DropRequest): Promise<readonly DropCount[]> {
   const { prefixOnDisk, rules, report } = request;
-  if (!rules.staticLibraries && !rules.tests && rules.patterns.length === 0) return [];
-  const plan = planDrop(await readEntries(request), rules, request.commands);
+  const outside = request.outside.filter((name) => request.commands.includes(name));
+  if (!rules.staticLibraries && !rules.tests && rules.patterns.length === 0 && outside.length === 0) return [];
+  const plan = planDrop(await readEntries(request), rules, request.commands, outside);
   const placeOf = (pattern: string): string | undefined => rules.patterns.find(({ text }) => text === pattern)?.at;
   if (plan.refused.length > 0) {
     throw new AppError(

@@ -31,7 +31,7 @@ import { writeImage } from './pack.ts';
 import { PipStage, readPipPlan, withKnownPip, type PipPlan } from './pip.ts';
 import { readGitCommit, readToolVersions } from './provenance.ts';
 import { writeRelease } from './release.ts';
-import { finishStagedPrefix, writeStagedPrefix } from './stage.ts';
+import { finishStagedPrefix, readCommands, writeStagedPrefix } from './stage.ts';
 
 export interface BuildOutcome {
   readonly manifest: ReleaseManifest;
@@ -218,7 +218,7 @@ async function build(context: BuildContext, plan: BuildPlan, prepared: Prepared,
     const dropped = await timed('drop', () =>
       removeDropped({
         ...inside,
-        ...{ rules: plan.environment.drop, commands },
+        ...{ rules: plan.environment.drop, commands, outside: plan.environment.outsideCommands },
       }),
     );
     const activation = await timed('activate', () =>
@@ -264,7 +264,7 @@ async function build(context: BuildContext, plan: BuildPlan, prepared: Prepared,
             bytecode,
           },
           activation,
-          commands: [...new Set([...commands, ...plan.environment.outsideCommands])].sort(),
+          commands: [...new Set([...(await readCommands(staging.prefix)), ...plan.environment.outsideCommands])].sort(),
           packages: planPackages(lock, added?.wheels ?? []),
           notes: [...staged.notes, ...(added?.notes ?? [])],
           ...(dropped.length === 0 ? {} : { dropped }),

@@ -60,7 +60,7 @@ async function writeReadable(root: string): Promise<void> {
 }
 
 /** Hidden names are conda's link scripts; what cannot be executed is no command. */
-async function readCommands(prefixOnDisk: string): Promise<string[]> {
+export async function readCommands(prefixOnDisk: string): Promise<string[]> {
   const bin = path.join(prefixOnDisk, 'bin');
   const commands: string[] = [];
   if (!(await pathExists(bin))) return commands; // data alone

@@ -67,7 +67,9 @@ export const environment = z.strictObject({
     ),
   )
     .default([])
-    .describe('Commands that get a link beside those of the environment and run on the host.')
+    .describe(
+      'Commands that get a link beside those of the environment and run on the host. The image has none of these names.',
+    )
     .meta({ examples: [['ssh', 'pbs_tmrsh', 'srun']] }),
   ssh_hosts: list(text(hostPatternRule, HOST_PATTERN))
     .default([])

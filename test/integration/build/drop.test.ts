@@ -52,6 +52,7 @@ const drop = async (rules: Partial<DropRules>, commands: readonly string[] = ['z
     prefixInside: inside,
     rules: { staticLibraries: false, tests: false, patterns: [], keep: [], ...rules },
     commands,
+    outside: [],
     report: (event) => {
       if (event.type === 'note') notes.push(event.text);
     },

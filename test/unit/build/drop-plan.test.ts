@@ -106,6 +106,16 @@ describe('planDrop', () => {
     expect(planDrop(tree, rules({ staticLibraries: true }), ['archive'])).toMatchObject({ files: [], refused: [] });
   });
 
+  it('leaves out what the host has instead, also where a command leads to it', () => {
+    const tree = makeTree('bin/ssh', 'bin/slogin -> ssh', 'bin/scp', 'lib/ssh');
+
+    const plan = planDrop(tree, rules({}), ['ssh', 'slogin', 'scp'], ['ssh', 'srun']);
+
+    expect(plan.files).toEqual(['bin/slogin', 'bin/ssh']);
+    expect(plan.report).toEqual([{ rule: 'outside_commands', files: 2, bytes: 100 }]);
+    expect(planDrop(tree, rules({}), ['ssh']).files).toEqual([]);
+  });
+
   it('lets links go with what they lead to, unless they are to be kept', () => {
     const tree = makeTree(
       'lib/libz.a',

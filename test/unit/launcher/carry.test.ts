@@ -73,6 +73,9 @@ describe('what is sent', () => {
     ]);
     expect(onHostWith('pbs_tmrsh', 'other orted -x').slice(-3)).toEqual([':words', 'orted', '-x']);
   });
+  test("a farm's path goes with the variables, as Open MPI's launch agent does", () => {
+    expect(onHostWith('ssh', 'node1 PATH=/x:$PATH ; export PATH ; /farms/a.d/bin/orted -x')[1]).toContain('--remote');
+  });
   test('nothing of the caller but the module and the pin: other users can read arguments', () => {
     expect(onHostWith('ssh', 'node1 python3').join(' ')).not.toContain('SECRET');
   });
@@ -89,7 +92,6 @@ describe('what is sent', () => {
     'node1 git upload-pack a',
     'node1 rsync --server -e.iLsfxCIvu . x',
     'node1 scp -t x',
-    'node1 /farms/a.d/bin/orted x',
     `node1 echo 'python3'`,
     'node1 *',
   ])('ssh %s stays as it is', (line) => {
