@@ -7,6 +7,7 @@ import { applySettings, valueOf } from './environment.ts';
 import type { LauncherFacts } from './facts.ts';
 import { outermost } from './binds.ts';
 import { inheritEnvironment } from './inherit.ts';
+import type { LayerPlan } from './layer.ts';
 import type { Invocation } from './invocation.ts';
 import { parseOptions, USAGE } from './options.ts';
 import { findOutside, pathInside, type Sight } from './path.ts';
@@ -58,7 +59,7 @@ interface FailPlan {
 }
 /** What the caller wants of a plan. */
 export type Purpose = 'run' | 'explain' | 'explain-json' | 'start-session';
-export type LaunchPlan = ContainerPlan | ProgramPlan | SayPlan | FailPlan;
+export type LaunchPlan = LayerPlan | ContainerPlan | ProgramPlan | SayPlan | FailPlan;
 
 const fail = (status: FailPlan['status'], what: string, where: string, whatToDo: string): FailPlan => ({
   kind: 'fail',
@@ -87,6 +88,13 @@ export function planLaunch(
   }
   if ('capsule' in options) {
     return { plan: planArrived(options.capsule, invocation, facts, sight), purpose: 'run' };
+  }
+  if ('layer' in options) {
+    if (!sight.isThere(facts.marker)) {
+      return { plan: { kind: 'layer', directory: options.layer, pip: options.pip }, purpose: 'run' };
+    }
+    const toDo = 'make the layer outside';
+    return { plan: fail(125, 'this is inside the container already', facts.marker, toDo), purpose: 'run' };
   }
   if (options.say === 'help') return { plan: { kind: 'say', text: USAGE }, purpose: 'run' };
   if (options.say === 'version') return { plan: { kind: 'say', text: describeVersion(facts) }, purpose: 'run' };

@@ -4,6 +4,7 @@ import { describeExplanation, explainPlan, explanationJson, type Explanation } f
 import type { Invocation } from './invocation.ts';
 import type { LauncherFacts } from './facts.ts';
 import { startedOtherwise, type ContainerPlan, type LaunchPlan, type ProgramPlan, type Purpose } from './plan.ts';
+import { renderLayer } from './layer.ts';
 import { runtimeArguments } from './runtime-arguments.ts';
 import { bytesOf, shellQuote } from './shell-quote.ts';
 import { TRAMPOLINE } from './trampoline.ts';
@@ -21,6 +22,7 @@ export function renderPlan(
     return `${note(`fails: ${plan.message}`)}\nprintf '%s\\n' ${shellQuote(what)} >&2; exit ${plan.status}`;
   }
   if (plan.kind === 'say') return say(plan.text);
+  if (plan.kind === 'layer') return renderLayer(plan, facts);
   const explanation = (): Explanation => explainPlan(plan, invocation.environment, facts);
   if (plan.kind === 'program') {
     const way = plan.program.startsWith(`${facts.condaPrefix}/`) || plan.program === plan.zero ? 'inside' : 'host';

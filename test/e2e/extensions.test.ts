@@ -1,6 +1,6 @@
 // What users build on an environment that is not theirs: processes of their own, venvs, packages in their home. As an
 // ordinary user, with sessions, before and after an update of the version.
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -142,6 +142,46 @@ describe('packages of the user', () => {
       );
       expect(await asUser([path.join(home, name, 'bin/greet')])).toBe('greetings');
     }
+  });
+});
+
+describe('a layer: launcher --layer', () => {
+  const layer = (): string => path.join(home, 'mine');
+  const make = (...args: string[]): Promise<string> => asUser([site.scripts('x', 'launcher'), '--layer', ...args]);
+  const offline = (): string[] => ['--no-index', '--find-links', wheels];
+
+  it('is one image with the packages of the user, and the commands that start in it', async () => {
+    expect(await make('mine', ...offline(), 'greet')).toContain(`made ${layer()} on top of x-1`);
+
+    expect((await readdir(layer())).sort()).toEqual(['bin', 'layer.sqsh', 'run']);
+    expect(await asUser([`${layer()}/bin/greet`])).toBe('greetings');
+    const code = 'import sys, greet, numpy; print(sys.prefix, sys.base_prefix, sys.argv[1:]); sys.exit(4)';
+    expect(await asUser([`${layer()}/bin/python`, '-c', code, 'a b', ''])).toBe(
+      `exit 4\n/opt/layers/mine ${PREFIX} ['a b', '']`,
+    );
+    expect(await asUser([farm('python3'), '-c', 'import greet'])).toContain("No module named 'greet'");
+  });
+
+  it('is also mounted by CONTAINER_OVERLAY_PATH, and its commands work from inside', async () => {
+    const mounted = { CONTAINER_OVERLAY_PATH: `${layer()}/layer.sqsh` };
+    expect(await asUser([site.scripts('x', 'launcher'), '/opt/layers/mine/bin/greet'], mounted)).toBe('greetings');
+    const inner = `import subprocess; subprocess.run(['${layer()}/bin/greet'])`;
+    expect(await asUser([`${layer()}/bin/python`, '-c', inner])).toBe('greetings');
+  });
+
+  it('is not made over something, nor half', async () => {
+    expect(await make('mine', ...offline(), 'greet')).toContain(`there is something already, ${layer()}`);
+    expect(await make('other', ...offline(), 'nosuch')).toMatch(/^exit 125\n[^]*pip could not install that/);
+    expect(await make('a:b', 'greet')).toMatch(/^exit 125\ncondense: the directory of a layer is a name/);
+    expect((await readdir(home)).filter((name) => name.startsWith('other'))).toEqual([]);
+  });
+
+  it('says so when its version is gone', async () => {
+    const run = await readFile(path.join(layer(), 'run'), 'utf8');
+    await writeFile(path.join(layer(), 'run'), run.replace('/x-1.d/', '/x-0.d/'));
+    expect(await asUser([`${layer()}/bin/greet`])).toMatch(
+      /^exit 125\ncondense: x-1, which this layer was made for, is gone/,
+    );
   });
 });
 
