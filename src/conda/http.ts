@@ -106,14 +106,14 @@ async function askFollowing(
 function withAuthorization(text: string): { url: string; headers: Record<string, string> } {
   const url = new URL(text);
   if (url.username === '' && url.password === '') return { url: url.href, headers: {} };
-  const pair = `${decode(url.username)}:${decode(url.password)}`;
+  const pair = `${decodeUserInfo(url.username)}:${decodeUserInfo(url.password)}`;
   url.username = '';
   url.password = '';
   return { url: url.href, headers: { authorization: `Basic ${Buffer.from(pair).toString('base64')}` } };
 }
 
 /** A password may have a `%` that escapes nothing. */
-function decode(text: string): string {
+export function decodeUserInfo(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch (error) {

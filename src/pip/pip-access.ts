@@ -1,6 +1,7 @@
 // The secrets of a pip section: taken out of its URLs, and given to pip (and to the git that it starts) by way of a netrc.
 // pip reads that before it asks (pip documentation, "Authentication"); on command lines every user of the node could read them.
 import { OPEN_ACCESS, type ChannelAccess } from '../conda/channel-access.ts';
+import { decodeUserInfo } from '../conda/http.ts';
 import { findLogin, type Login } from '../conda/netrc.ts';
 import { AppError, type Problem } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
@@ -43,7 +44,9 @@ export function planPipAccess(section: PipSection, logins: readonly Login[]): Pi
     if (!url || !/^https?:$/.test(url.protocol)) continue;
     const host = url.hostname.replace(/^\[|\]$/g, '');
     const own = url.username !== '' || url.password !== '';
-    const login = own ? { host, login: decode(url.username), password: decode(url.password) } : findLogin(logins, host);
+    const login = own
+      ? { host, login: decodeUserInfo(url.username), password: decodeUserInfo(url.password) }
+      : findLogin(logins, host);
     if (!login) continue;
     const other = found.get(host);
     if (other && (other.login !== login.login || other.password !== login.password)) {
@@ -68,15 +71,6 @@ function withOrigin(url: URL): string {
   only.username = url.username;
   only.password = url.password;
   return only.href.replace(/\/$/, '');
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch (error) {
-    if (error instanceof URIError) return text;
-    throw error;
-  }
 }
 
 function renderLogin({ host, login, password }: Login): string {
