@@ -59,9 +59,14 @@ export function parseChannel(text: string, alias: string): Channel | Problem {
   return fromUrl(`${alias.replace(/\/+$/, '')}/${text}`, text);
 }
 
+/** Whether a file URL names a path: no other machine's, and no name with a slash or NUL in it. */
+export function isPath(url: URL): boolean {
+  return url.host === '' && !/%(?:2f|00)/i.test(url.pathname);
+}
+
 function fromUrl(href: string, written: string): Channel | Problem {
   const url = URL.canParse(href) ? new URL(href) : undefined;
-  if (!url || (url.protocol === 'file:' && url.host !== '') || url.search !== '' || url.hash !== '') {
+  if (!url || (url.protocol === 'file:' && !isPath(url)) || url.search !== '' || url.hash !== '') {
     return invalid(written, 'is not a channel URL', 'write https://host/path or file:///path, without ? and #');
   }
   const parts = url.pathname.split('/').filter((part) => part !== '');

@@ -2,7 +2,7 @@
 import { AppError, type Problem } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { redactUrls } from '../system/redact-urls.ts';
-import type { Channel } from './channel.ts';
+import { isPath, type Channel } from './channel.ts';
 import type { LockedPackage } from './lock.ts';
 import type { SolvedFile } from './solve-task.ts';
 
@@ -40,7 +40,8 @@ function packageUrl(file: SolvedFile, channel: string): string {
   const subdirUrl = `${channel}/${file.subdir}/`;
   const base = URL.parse(`${(file.baseUrl ?? '').replace(/\/*$/, '')}/`.replace(/^\/$/, ''), subdirUrl);
   const isAllowed =
-    base && (/^https?:$/.test(base.protocol) || (base.protocol === 'file:' && subdirUrl.startsWith('file:')));
+    base &&
+    (/^https?:$/.test(base.protocol) || (base.protocol === 'file:' && isPath(base) && subdirUrl.startsWith('file:')));
   if (!isAllowed || base.search !== '' || base.hash !== '') {
     throw new AppError(EXIT.buildFailed, {
       code: 'CHANNEL_CORRUPT',

@@ -5,6 +5,7 @@ import { parseYaml, type KeyPath } from '../config/yaml-source.ts';
 import { AppError, type Problem } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { digestText } from '../system/files.ts';
+import { isPath } from './channel.ts';
 import { DISTRIBUTION_NAME, DISTRIBUTION_VERSION, distributionFileName, isItsOwnWheel } from './wheel-file.ts';
 import { PACKAGE_BUILD, PACKAGE_NAME, PACKAGE_VERSION, parsePackageFile, SHA256 } from './package-file.ts';
 
@@ -74,6 +75,7 @@ const HEADER = '# Written by condense lock; do not edit.\n';
 const publicUrl = z.string().refine((text) => {
   const url = URL.parse(text);
   if (!url || !/^(?:https?|file):$/.test(url.protocol)) return false;
+  if (url.protocol === 'file:' && !isPath(url)) return false;
   return url.username === '' && url.password === '' && url.search === '' && url.hash === '';
 }, 'must be an http://, https:// or file:// URL without credentials');
 

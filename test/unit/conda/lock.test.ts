@@ -86,6 +86,8 @@ test.each([
   ['aa-1.0-0.tar.bz2', 'aa-1.1-0.tar.bz2', ':19:10', /of this package/],
   ['url: https://', 'url: ftp://', ':27:10', /must be an http/],
   ['url: https://', 'url: https://me:secret@', ':27:10', /without credentials/],
+  ['url: file:///', 'url: file://host/', ':19:10', /must be an http/],
+  ['url: file:///srv', 'url: file:///srv%2Fother', ':19:10', /must be an http/],
   ['subdir: noarch', 'subdir: ../up', ':18:13', /is not a subdir/],
   ['platform: linux-64', 'platform: linux-64\nextra: 1', ':4:8', /extra/],
 ])('refuses %s changed to %s at its place', (from, to, place, message) => {
