@@ -176,6 +176,21 @@ describe('a layer: launcher --layer', () => {
     expect((await readdir(home)).filter((name) => name.startsWith('other'))).toEqual([]);
   });
 
+  it('says so when its version has another Python', async () => {
+    // Another image over the layer, in which it is as if made by a Python that the environment has not.
+    const root = path.join(home, 'root');
+    const name = 'opt/layers/mine/bin/.start';
+    await asUser(['unsquashfs', '-quiet', '-no-progress', '-dest', root, `${layer()}/layer.sqsh`, name]);
+    const start = await readFile(path.join(root, name), 'utf8');
+    await writeFile(path.join(root, name), start.replace('echo python*', 'echo python3.1'));
+    await asUser(['mksquashfs', root, 'over.sqsh', '-quiet', '-no-progress']);
+    const over = { CONTAINER_OVERLAY_PATH: `${layer()}/layer.sqsh:${home}/over.sqsh` };
+
+    expect(await asUser([site.scripts('x', 'launcher'), '/opt/layers/mine/bin/.start', 'greet'], over)).toBe(
+      'exit 125\ncondense: this layer was made with python3.1, which x-1 has no more, /opt/layers/mine, make it again with launcher --layer',
+    );
+  });
+
   it('says so when its version is gone', async () => {
     const run = await readFile(path.join(layer(), 'run'), 'utf8');
     await writeFile(path.join(layer(), 'run'), run.replace('/x-1.d/', '/x-0.d/'));
