@@ -11,7 +11,7 @@ const PLAIN = /^[A-Za-z0-9_][A-Za-z0-9._-]*$/;
  */
 export function channelDirectory(publicUrl: string): string {
   const url = new URL(publicUrl);
-  const scheme = url.protocol === 'https:' ? [] : [`_${url.protocol.slice(0, -1)}`];
+  const scheme = url.protocol === 'https:' ? [] : [plainName(`_${url.protocol.slice(0, -1)}`)];
   const host = url.host === '' ? [] : [url.host.replace(':', '_')];
   const parts = url.pathname.split('/').filter((part) => part !== '');
   return ['conda', ...scheme, ...host.map(plainName), ...parts.map(plainName)].join('/');

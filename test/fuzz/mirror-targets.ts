@@ -62,6 +62,8 @@ export const mirrorTargets: readonly FuzzTarget[] = [
       'http://127.0.0.1:8080/a%20b',
       'file:///data/../x',
       'https://[::1]/%2e%2e',
+      // Found by a run: a scheme may have more than letters.
+      'wz+file:///data/../x',
     ],
     tokens: ['/', '..', '%2f', '%2e', ':', '@', '//', '?', '#', '\\', '.', '\0', 'ü', ' '],
     run: (input) => {
