@@ -43,7 +43,7 @@ export const pipTargets: readonly FuzzTarget[] = [
       for (const item of parseRequirementsFile(input.toString('utf8'), 'r.txt')) {
         if (item.kind !== 'requirement') continue;
         // What pip is given is one line, and means what was read.
-        const text = renderRequirement(item.requirement, (at) => at);
+        const text = renderRequirement(item.requirement, (at) => `/section/${at}`); // whole paths, as sections have them
         assert.ok(!/[\n\r\0]/.test(text), text);
         assert.ok(!text.startsWith('-'), text);
         if (item.requirement.source.kind === 'path') continue;
