@@ -1,5 +1,4 @@
 // `condense install`, `build` and `publish`: from an environment.yml to what users load.
-import os from 'node:os';
 import { describeBuildPlan, planBuild, planEnvironment, type BuildPlan } from '../build/build-plan.ts';
 import { buildRelease, type BuildOutcome } from '../build/pipeline.ts';
 import { readEnvironmentSpec } from '../config/read-config.ts';
@@ -7,11 +6,11 @@ import { readPipSection } from '../pip/pip-section.ts';
 import { readManifest } from '../release/find-release.ts';
 import { compareFaces, NOTHING_PUBLISHED, planPublish } from '../release/generation.ts';
 import { hasPublicLinks, publishFace } from '../release/publish.ts';
+import { describeEntry } from '../release/journal.ts';
 import { PUBLISH_WAIT_MS, withLock } from '../release/site-lock.ts';
 import { readCurrentGeneration } from '../release/site-state.ts';
 import { checkOwner } from '../site/permissions.ts';
 import { describePlatform } from '../site/platform.ts';
-import { readAccountName } from '../system/account.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { describeFullDisk } from '../system/system-error.ts';
@@ -121,12 +120,7 @@ async function publish(session: Session, name: string, id: string): Promise<{ ge
     for (const text of warnings) output.report({ type: 'warning', text });
     if (current && compareFaces(face, current) && (await hasPublicLinks(layout)))
       return { generation: current.number, changed: false };
-    const generation = await publishFace(layout, face, {
-      action: 'publish',
-      subject: `${name}/${id}`,
-      user: readAccountName(),
-      host: os.hostname(),
-    });
+    const generation = await publishFace(layout, face, describeEntry('publish', `${name}/${id}`));
     return { generation, changed: true };
   };
   try {

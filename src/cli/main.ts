@@ -97,6 +97,13 @@ function buildProgram(): Command {
         await (await import('./mirror.ts')).runMirror(session, directory, locks, options);
       }),
     );
+  sub('unlock [lock]', 'who holds which lock; with its name, remove one whose process is gone')
+    .option('--dry-run', 'say whose lock would be removed, and do nothing')
+    .action(
+      action(async (session, lock: string | undefined, options: { dryRun?: boolean }) =>
+        (await import('./unlock.ts')).runUnlock(session, lock, options),
+      ),
+    );
   sub('doctor', 'what this machine lacks, and how to mend it').action(
     action(async (session) => (await import('./doctor.ts')).runDoctor(session)),
   );

@@ -1,12 +1,11 @@
 // `condense rollback`: puts an older generation's content back, by the same one rename that publishes.
-import os from 'node:os';
 import { planEnvironment } from '../build/build-plan.ts';
 import { compareFaces, planRollback, type PublicFace } from '../release/generation.ts';
 import { publishFace } from '../release/publish.ts';
+import { describeEntry } from '../release/journal.ts';
 import { PUBLISH_WAIT_MS, withLock } from '../release/site-lock.ts';
 import { readCurrentGeneration, readGenerations } from '../release/site-state.ts';
 import { checkOwner } from '../site/permissions.ts';
-import { readAccountName } from '../system/account.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { describeFullDisk } from '../system/system-error.ts';
@@ -63,7 +62,7 @@ export async function runRollback(
     const generation = await publishFace(
       layout,
       plan.face,
-      { action: 'rollback', subject: environment ?? 'all', user: readAccountName(), host: os.hostname() },
+      describeEntry('rollback', environment ?? 'all'),
       plan.restores,
     );
     output.result({ generation, changed: true, ...data }, [

@@ -4,7 +4,6 @@ import type { Layout } from '../site/layout.ts';
 import { AppError, errorMessage, type Problem } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import {
-  appendLine,
   lstatIfThere,
   makeSharedDir,
   pathExists,
@@ -18,15 +17,8 @@ import {
   writeNewFile,
 } from '../system/files.ts';
 import { planGeneration, type GenerationPlan, type PublicFace } from './generation.ts';
+import { writeJournal, type JournalEntry } from './journal.ts';
 import { readCurrentNumber } from './site-state.ts';
-
-/** A line of `<admin>/journal.ndjson`. */
-export interface JournalEntry {
-  readonly action: 'publish' | 'rollback';
-  readonly subject: string;
-  readonly user: string;
-  readonly host: string;
-}
 
 /**
  * Makes `face` what users see. Call it with the publish lock held.
@@ -48,10 +40,7 @@ export async function publishFace(
   await writeGeneration(plan);
   await writePublicLinks(layout);
   const unflushed = await commit(layout, plan);
-  const unwritten = await writeJournal(
-    layout,
-    JSON.stringify({ time: new Date().toISOString(), generation: number, ...entry }),
-  );
+  const unwritten = await writeJournal(layout, { generation: number, ...entry }, 'users see the new generation');
   const problems = [unflushed, unwritten].filter((problem) => problem !== undefined);
   if (problems.length > 0) throw new AppError(EXIT.followUpFailed, problems);
   return number;
@@ -70,20 +59,6 @@ async function commit(layout: Layout, plan: GenerationPlan): Promise<Problem | u
       message: `users see the new generation, but the disk did not confirm that it is written: ${errorMessage(error)}`,
       at: layout.current,
       hint: `mend the disk, then: sync -f ${path.dirname(layout.current)} && readlink ${layout.current}`,
-    };
-  }
-}
-
-async function writeJournal(layout: Layout, line: string): Promise<Problem | undefined> {
-  try {
-    await appendLine(layout.journal, line);
-    return undefined;
-  } catch (error) {
-    return {
-      code: 'JOURNAL_NOT_WRITTEN',
-      message: `users see the new generation, but the journal could not be written: ${errorMessage(error)}`,
-      at: layout.journal,
-      hint: `mend that, then add this line to it: ${line}`,
     };
   }
 }

@@ -3,24 +3,11 @@ import { randomBytes } from 'node:crypto';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
-import { readAccountName } from '../system/account.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
-import { makeSharedDir, readdir, readText, rename, removeTree, writeNewFile } from '../system/files.ts';
-import { readStartTime } from '../system/process-identity.ts';
+import { makeSharedDir, rename, removeTree, writeNewFile } from '../system/files.ts';
 import { removeDayOldFiles } from '../system/streamed-files.ts';
-
-const LockOwner = z.object({
-  user: z.string(),
-  host: z.string(),
-  pid: z.int(),
-  /** Boot and start time of that process: tell it from a later one with the same pid. */
-  started: z.string(),
-  purpose: z.string(),
-  since: z.string(),
-});
-export type LockOwner = z.infer<typeof LockOwner>;
+import { describeOwner, isAbandonedClaim, readClaims, readLockOwner, type Claim } from './lock-claim.ts';
 
 export interface LockOptions {
   /** How long to wait for a lock that is held; 0, the default, refuses at once. */
@@ -45,15 +32,7 @@ export async function withLock<T>(
   options: LockOptions = {},
 ): Promise<T> {
   await makeSharedDir(path.dirname(file));
-  const mine: LockOwner = {
-    user: readAccountName(),
-    host: os.hostname(),
-    pid: process.pid,
-    started: (await readStartTime(process.pid)) ?? '',
-    purpose,
-    since: new Date().toISOString(),
-  };
-  const claim = await waitForLock(file, JSON.stringify(mine), options);
+  const claim = await waitForLock(file, JSON.stringify(await readLockOwner(purpose)), options);
   try {
     await removeDayOldFiles(path.dirname(file), isAbandonedClaim);
     return await work();
@@ -85,66 +64,36 @@ async function waitForLock(file: string, content: string, { waitMs = 0, signal }
  */
 async function claimLock(file: string, content: string): Promise<string> {
   const claim = `${file}.${randomBytes(6).toString('hex')}`;
-  await writeNewFile(`${claim}.tmp`, content);
-  await rename(`${claim}.tmp`, claim);
   try {
-    for (const other of await readClaims(file)) if (other !== claim) await removeDeadClaim(other);
+    await writeNewFile(`${claim}.tmp`, content);
+    await rename(`${claim}.tmp`, claim);
+    for (const other of await readClaims(path.dirname(file), path.basename(file))) {
+      if (other.file === claim) continue;
+      if (other.state !== 'dead') throw lockHeld(other);
+      await removeTree(other.file);
+    }
   } catch (error) {
+    await removeTree(`${claim}.tmp`);
     await removeTree(claim);
     throw error;
   }
   return claim;
 }
 
-async function readClaims(file: string): Promise<string[]> {
-  const dir = path.dirname(file);
-  const prefix = `${path.basename(file)}.`;
-  const names = (await readdir(dir)).filter(
-    (name) => name.startsWith(prefix) && /^[0-9a-f]{12}$/.test(name.slice(prefix.length)),
-  );
-  return names.map((name) => path.join(dir, name));
-}
-
-/** What a process leaves that is killed while it makes a claim. */
-const isAbandonedClaim = (name: string): boolean => /\.lock\.[0-9a-f]{12}\.tmp$/.test(name);
-
-/** Clears the claim of a process of this host that is gone. @throws AppError LOCK_HELD when it is not */
-async function removeDeadClaim(claim: string): Promise<void> {
-  const text = await readIfThere(claim);
-  if (text === undefined) return;
-  const owner = parseOwner(text);
-  if (owner?.host !== os.hostname() || (await readStartTime(owner.pid)) === owner.started) throw lockHeld(claim, owner);
-  await removeTree(claim);
-}
-
-function lockHeld(file: string, owner: LockOwner | undefined): AppError {
-  const who = owner
-    ? `${owner.user} on ${owner.host} (pid ${owner.pid}) since ${owner.since}, for: ${owner.purpose}`
-    : 'somebody who left no name';
+function lockHeld({ file, owner, state }: Claim): AppError {
+  const name = path.basename(file);
+  const look = !owner
+    ? `cat ${file}`
+    : owner.host === os.hostname()
+      ? 'it is in another container of this host'
+      : `ssh ${owner.host} ps -p ${owner.pid}`;
   return new AppError(EXIT.locked, {
     code: 'LOCK_HELD',
-    message: `is held by ${who}`,
+    message: `is held by ${describeOwner(owner)}`,
     at: file,
     hint:
-      owner && owner.host !== os.hostname()
-        ? `wait; if that process is gone (ssh ${owner.host} ps -p ${owner.pid}), remove ${file}`
+      state === 'unknown'
+        ? `wait; if its process is gone (${look}): condense unlock ${name}`
         : 'wait for it to finish, then run the command again',
   });
-}
-
-function parseOwner(text: string): LockOwner | undefined {
-  try {
-    return LockOwner.parse(JSON.parse(text));
-  } catch {
-    return undefined; // not ours to judge: it counts as held
-  }
-}
-
-async function readIfThere(file: string): Promise<string | undefined> {
-  try {
-    return await readText(file);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
 }

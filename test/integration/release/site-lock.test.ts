@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { describeJob } from '../../../src/release/lock-claim.ts';
 import { withLock } from '../../../src/release/site-lock.ts';
 import type { AppError } from '../../../src/system/app-error.ts';
 
@@ -87,6 +88,27 @@ it('never clears the lock of another host', async () => {
 
   await expect(withLock(lock, 'mine', () => Promise.resolve())).rejects.toThrow(/u on elsewhere/);
   expect(await readdir(path.dirname(lock))).toEqual([path.basename(claim)]);
+});
+
+it('never clears the lock of another container on the same host, whose process it cannot see', async () => {
+  const claim = await writeClaim(JSON.stringify({ ...owner, pidNamespace: 'pid:[1]' }));
+
+  const refused = withLock(lock, 'mine', () => Promise.resolve());
+
+  await expect(refused).rejects.toMatchObject({
+    problems: [
+      { code: 'LOCK_HELD', hint: expect.stringContaining(`condense unlock ${path.basename(claim)}`) as string },
+    ],
+  });
+  expect(await readdir(path.dirname(lock))).toEqual([path.basename(claim)]);
+});
+
+it('says which job of a scheduler its owner is', async () => {
+  await writeClaim(JSON.stringify({ ...owner, host: 'node7', job: describeJob({ SLURM_JOB_ID: '4711' }) }));
+
+  await expect(withLock(lock, 'mine', () => Promise.resolve())).rejects.toThrow(/on node7 \(pid \d+, Slurm job 4711\)/);
+  expect(describeJob({ PBS_JOBID: '17[3].pbs-1' })).toBe('PBS job 17[3].pbs-1');
+  expect(describeJob({ PBS_JOBID: 'two\nlines' })).toBeUndefined();
 });
 
 it('counts a lock that it cannot read as held', async () => {
