@@ -197,6 +197,43 @@ describe('its own failures', () => {
       expect(python(['-e', 'print 1']).stdout).toBe('1');
     });
   });
+  describe("its Node's second way, where the first one ends at once", () => {
+    /** How Node itself ends there. */
+    const bare = (before: string): number | null =>
+      start(release, {
+        program: '/bin/bash',
+        args: ['-c', `"$0" --v8-pool-size=0 "$1" 1 0 >/dev/null 2>&1; exit $?`, release.facts.node, release.launcher],
+        before,
+      }).status;
+
+    test.each(['{ "type": "module" }', '{ not JSON'])('below a package.json of somebody that is %s', (text) => {
+      withFile(path.join(release.facts.releasesDir, 'package.json'), text, 0o644, () => {
+        expect(bare('')).not.toBe(0);
+        expect(launch(['python3', '-e', 'print 1'])).toMatchObject({ status: 0, stdout: '1', stderr: '' });
+      });
+    });
+    test('with little address space, whose limit the program has too, and no core file is written', () => {
+      const before = 'ulimit -v 700000; ulimit -c unlimited';
+      const cwd = path.join(release.dir, 'core');
+      fs.mkdirSync(cwd);
+      fs.chmodSync(cwd, 0o777);
+      expect(bare(`${before}; ulimit -c 0`)).toBeGreaterThan(128);
+      const outcome = start(release, {
+        ...{ program: release.launcher, args: ['bash', '-c', 'ulimit -v; ulimit -c'], environment, before, cwd },
+      });
+      expect(outcome).toMatchObject({ status: 0, stdout: '700000\nunlimited\n', stderr: '' });
+      expect(fs.readdirSync(cwd)).toEqual([]);
+    });
+    test('with less it says so in one line, and common launches need no Node', () => {
+      const before = 'ulimit -v 200000';
+      expect(start(release, { program: release.launcher, args: ['python3'], environment, before })).toMatchObject({
+        status: 125,
+        stderr: matching(/^condense: the planner of test-1\.0 failed, .+, allow it more memory \(ulimit -v\) or .+\n$/),
+      });
+      const farm = { program: `${release.farm}/python3`, args: ['-e', 'print 1'], environment, before };
+      expect(start(release, farm)).toMatchObject({ status: 0, stdout: '1', stderr: '' });
+    });
+  });
   test('L4: CONDA_EXE and the like of a conda of the user change nothing', () => {
     expect(
       python(['-e', 'print 1'], {
