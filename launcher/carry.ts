@@ -6,7 +6,7 @@ import type { LauncherFacts } from './facts.ts';
 import type { Sight } from './path.ts';
 import { parsePbsCommandLine } from './pbs-command-line.ts';
 import { listCommandOf, listCommands } from './simple-commands.ts';
-import { findSrunProgram } from './srun-command-line.ts';
+import { findSrunPrograms } from './srun-command-line.ts';
 import { matchesHost, parseSshCommandLine } from './ssh-command-line.ts';
 
 /** Programs that other programs start on the far side to speak to them, whatever the environment has of these names. */
@@ -29,7 +29,7 @@ export function planOutsideArguments(
   facts: LauncherFacts,
   sight: Sight,
 ): readonly string[] {
-  if (name === 'srun') return caller.isInside ? withProgramOutside(args, caller.release, facts, sight) : args;
+  if (name === 'srun') return caller.isInside ? withProgramsOutside(args, caller.release, facts, sight) : args;
   if (!caller.isInside && !valueOf(caller.environment, 'CONDENSE_RELEASE')?.startsWith(`${facts.fullName}/`))
     return args;
   return (
@@ -54,15 +54,29 @@ function carryByPbs(args: readonly string[], caller: Caller, facts: LauncherFact
   return words && [...line.before, ...words];
 }
 
-/** One of its commands is the environment's, by name or by its path in the image or a farm; the first is nobody's transport. */
+/** One of its commands starts in the environment; the first is nobody's transport. */
 function needEnvironment(commands: readonly string[], caller: Caller, facts: LauncherFacts, sight: Sight): boolean {
   const first = commands[0] ?? '';
   if (TRANSPORTS.test(first.slice(first.lastIndexOf('/') + 1))) return false;
-  return commands.some((command) =>
-    command.includes('/')
-      ? [facts.condaPrefix, ...facts.farmRoots].some((root) => command.startsWith(`${root}/`))
-      : /^[^.$`*?[~][^$`*?[]*$/.test(command) && sight.isLink(`${caller.release}/bin/${command}`),
-  );
+  const byName = (command: string): boolean =>
+    /^[^.$`*?[~][^$`*?[]*$/.test(command) && sight.isLink(`${caller.release}/bin/${command}`);
+  const byPath = (command: string): boolean =>
+    [facts.condaPrefix, ...facts.farmRoots].some((root) => command.startsWith(`${root}/`)) || sight.isLauncher(command);
+  return commands.some((command) => {
+    if (!command.includes('/')) return byName(command);
+    if (byPath(command)) return true;
+    // A script, or a venv's entry point, that this host has too.
+    const [interpreter, name] = command.startsWith('/') ? interpreterOf(sight.readFirstLine(command)) : [];
+    return (interpreter !== undefined && byPath(interpreter)) || (name !== undefined && byName(name));
+  });
+}
+
+/** Of a `#!` line; and the name that env(1) looks up, if that is the interpreter. */
+function interpreterOf(line: string | undefined): [path?: string, name?: string] {
+  const [, path, rest = ''] = /^#![ \t]*([^ \t]+)(.*)/.exec(line ?? '') ?? [];
+  if (path === undefined || !/^(\/usr)?\/bin\/env$/.test(path)) return path === undefined ? [] : [path];
+  const [name] = listCommandOf(['env', ...rest.split(/[ \t]+/).filter((word) => !['', '-S'].includes(word))]);
+  return name === undefined ? [path] : [path, name];
 }
 
 function render(
@@ -73,26 +87,30 @@ function render(
   const side: Side = caller.isInside ? 'inside' : 'host';
   const id = caller.release.slice(caller.release.lastIndexOf('/') + 1);
   const names = [...OWN_VARIABLES, ...(facts.moduleVariables ?? [])];
+  const pin = valueOf(caller.environment, 'CONDENSE_RELEASE');
+  // The pin of another environment, in whose job this is, stays: the launcher's path says which release of this one it is.
+  const isOthers = pin?.startsWith(`${facts.fullName}/`) === false;
   const variables = [...new Set(names)].map((name) => {
-    const value = name === 'CONDENSE_RELEASE' ? `${facts.fullName}/${id}` : valueOf(caller.environment, name);
+    const value =
+      name === 'CONDENSE_RELEASE' && !isOthers ? `${facts.fullName}/${id}` : valueOf(caller.environment, name);
     return value === undefined ? name : `${name}=${value}`;
   });
   return renderCapsule(`${caller.release}/launcher`, { side, variables, command });
 }
 
 /** A program by its path in the image is that of the release's farm, which other nodes see. */
-function withProgramOutside(
+function withProgramsOutside(
   args: readonly string[],
   release: string,
   facts: LauncherFacts,
   sight: Sight,
 ): readonly string[] {
-  const at = findSrunProgram(args);
-  const program = at === undefined ? undefined : args[at];
+  const programs = findSrunPrograms(args);
   const bin = `${facts.condaPrefix}/bin/`;
-  if (at === undefined || program?.startsWith(bin) !== true) return args;
-  const outside = `${release}/bin/${program.slice(bin.length)}`;
-  return sight.isLink(outside) ? args.with(at, outside) : args;
+  return args.map((word, at) => {
+    const outside = `${release}/bin/${word.slice(bin.length)}`;
+    return programs.includes(at) && word.startsWith(bin) && sight.isLink(outside) ? outside : word;
+  });
 }
 
 /**

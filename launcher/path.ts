@@ -14,6 +14,8 @@ export interface Sight {
   /** It ends, through any links, at a launcher of condense, of whichever site or release. */
   isLauncher(path: string): boolean;
   readText(path: string): string | undefined;
+  /** The first line of a plain file, as far as a kernel looks for `#!` (256 bytes: execve(2)). */
+  readFirstLine(path: string): string | undefined;
 }
 
 /** `/a/farm/analysis3-26.11.d/bin` and the like, of any environment. */
@@ -23,13 +25,14 @@ function isInFarms(directory: string, facts: LauncherFacts): boolean {
 
 /**
  * The caller's PATH with the environment's own commands before the first farm of this environment, once.
- * @param always put them first when no such farm is on PATH: whoever calls the launcher by name wants this environment
+ * @param orFarm where no such farm is on PATH: this one comes first, behind the environment's own commands, since whoever
+ * calls the launcher by name wants this environment, and its commands of the host; without, PATH stays as it is then
  */
 export function pathInside(
   path: string | undefined,
   facts: LauncherFacts,
   sight: Sight,
-  { always }: { always: boolean },
+  orFarm?: string,
 ): string | undefined {
   const own = `${facts.condaPrefix}/bin`;
   const entries = path?.split(':') ?? [];
@@ -40,8 +43,8 @@ export function pathInside(
       (entry.startsWith(`${facts.releasesDir}/`) || sight.isSame(entry, `${facts.releasesDir}/${facts.releaseId}/bin`)),
   );
   if (farm >= 0) return entries.toSpliced(farm, 0, own).join(':');
-  if (!always) return path;
-  return path === undefined ? `${own}:/usr/local/bin:/usr/bin:/bin` : [own, ...entries].join(':');
+  if (orFarm === undefined) return path;
+  return [own, orFarm, ...(path === undefined ? ['/usr/local/bin', '/usr/bin', '/bin'] : entries)].join(':');
 }
 
 /** The host's program of that name: no farm's, no other launcher's, not the image's; so that two farms cannot call each other for ever. */

@@ -180,7 +180,7 @@ function planCommand(name: string, invocation: Invocation, facts: LauncherFacts,
       because: `this is inside the container of ${facts.fullName}`,
     };
   }
-  const path = pathInside(valueOf(comesAlong, 'PATH'), facts, sight, { always: false });
+  const path = pathInside(valueOf(comesAlong, 'PATH'), facts, sight);
   return planContainer(
     { zero: invocation.self, program, args: invocation.args, environment: comesAlong, path },
     chosen,
@@ -202,7 +202,8 @@ function planDirect(
   sight: Sight,
 ): LaunchPlan {
   const { environment } = invocation;
-  const path = pathInside(valueOf(environment, 'PATH'), facts, sight, { always: true });
+  const chosen = chooseRelease(invocation, facts, sight);
+  const path = pathInside(valueOf(environment, 'PATH'), facts, sight, `${chosen.release}/bin`);
   const isShell = command.length === 0;
   const [program = '', ...args] = isShell ? planShell(invocation, facts) : command;
   const start = {
@@ -217,7 +218,6 @@ function planDirect(
   if (sight.isThere(facts.marker)) {
     return { kind: 'program', ...start, because: `this is inside the container of ${facts.fullName}` };
   }
-  const chosen = chooseRelease(invocation, facts, sight);
   return planContainer({ ...start, environment: inherited(environment, facts) }, chosen, invocation, facts, sight);
 }
 

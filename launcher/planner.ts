@@ -1,10 +1,13 @@
 // The planner's thin entry: the bytes of the waiting shell come in, shell words go out. esbuild makes it one file.
 import {
   accessSync,
+  closeSync,
   constants,
   lstatSync,
+  openSync,
   readFileSync,
   readlinkSync,
+  readSync,
   realpathSync,
   statSync,
   writeFileSync,
@@ -53,7 +56,20 @@ const sight: Sight = {
         readFileSync(raw(path), 'latin1').startsWith("#!/bin/bash -pf\n':' /*;"),
     ),
   readText: (path) => (sight.isThere(path) ? readFileSync(raw(path), 'latin1') : undefined),
+  // isProgram first: to open a fifo would be to wait for its writer.
+  readFirstLine: (path) =>
+    sight.isProgram(path) && sight.isReadable(path) ? readStart(path).split('\n', 1)[0] : undefined,
 };
+
+function readStart(path: string): string {
+  const file = openSync(raw(path), 'r');
+  try {
+    const start = Buffer.alloc(256);
+    return start.toString('latin1', 0, readSync(file, start));
+  } finally {
+    closeSync(file);
+  }
+}
 
 /** The facts are text, everything else here is bytes. */
 function inBytes<T>(facts: T): T {

@@ -1,4 +1,4 @@
-// srun's command line, as far as to tell which word is the program.
+// srun's command line, as far as to tell which words are programs.
 
 /** srun(1) of Slurm 22.05: what takes no argument, or only one that is attached. Everything else takes one. */
 const LONG_ALONE = new Set(
@@ -9,18 +9,28 @@ const LONG_ALONE = new Set(
 const SHORT_ALONE = 'EhHlOQsuvVXZ';
 const SHORT_ATTACHED = 'IkK';
 
-/** @returns the place of the program's word, if there is one: the word after the options */
-export function findSrunProgram(args: readonly string[]): number | undefined {
+/** @returns the places of the programs' words: one, and one more behind each ` : ` of a heterogeneous step that has its own */
+export function findSrunPrograms(args: readonly string[]): number[] {
+  const programs: number[] = [];
   let at = 0;
+  while (at < args.length) {
+    at = skipOptions(args, at);
+    if (at < args.length && args[at] !== ':') programs.push(at);
+    const end = args.indexOf(':', at);
+    if (end < 0) break;
+    at = end + 1;
+  }
+  return programs;
+}
+
+function skipOptions(args: readonly string[], from: number): number {
+  let at = from;
   for (let word = args[at]; word !== undefined; word = args[at]) {
-    if (word === '--') {
-      at++;
-      break;
-    }
+    if (word === '--') return at + 1;
     if (!word.startsWith('-') || word === '-') break;
     at += word.startsWith('--') ? longWidth(word.slice(2)) : shortWidth(word);
   }
-  return at < args.length ? at : undefined;
+  return at;
 }
 
 const longWidth = (name: string): number => (name.includes('=') || LONG_ALONE.has(name) ? 1 : 2);

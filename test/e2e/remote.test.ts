@@ -1,173 +1,84 @@
-// From a host with the module, by a farm's path and from inside, through ssh, pbs_tmrsh, srun and mpirun, to a host:
-// real daemons on loopback, but for pbs_tmrsh. The module holds an older release than the one that is live.
-import { chmod, copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
+// What else holds for commands that go elsewhere, besides the matrix (hop-matrix.test.ts): death by a signal, ^C, login
+// shells, other tools of ssh, Slurm's jobs, ranks. Real daemons on loopback, but for pbs_tmrsh.
+import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { asOrdinaryUser, makeHome } from '../../ci/ordinary-user.ts';
-import { ensureTestChannel } from '../channel/make-channel.ts';
-import { startSlurm, startSshd, type Slurm, type Sshd } from './daemons.ts';
-import { TestSite } from './test-site.ts';
+import { makeFarSite, type FarSite, type Ran } from './far-site.ts';
 
 const PREFIX = '/opt/conda/far-1';
-const PROBE = `
-import importlib.util, json, os, sys
-print(json.dumps({
-    'prefix': sys.prefix,
-    'release': 'first' if importlib.util.find_spec('pip') else 'second',
-    'cwd': os.getcwd(),
-    'pin': os.environ.get('CONDENSE_RELEASE'),
-    'conda': os.environ.get('CONDA_PREFIX'),
-    'secret': os.environ.get('SECRET'),
-    'args': sys.argv[2:],
-    'stdin': sys.stdin.read(),
-}), flush=True)
-if sys.argv[1] == 'die': os.kill(os.getpid(), 15)
-sys.exit(int(sys.argv[1]))
-`;
-let site: TestSite;
+let far: FarSite;
 let home: string;
-let sshd: Sshd;
-let slurm: Slurm;
-let first: string;
-let probe: string;
 
 beforeAll(async () => {
-  site = await TestSite.make();
-  home = await makeHome();
-  const { dir } = await ensureTestChannel();
-  await site.writeConfig(
-    `  far: { version: '1', stable: '1', outside_commands: [ssh, pbs_tmrsh, srun, sbatch], ssh_hosts: ['node?'] }\n`,
-  );
-  const write = (...more: string[]): Promise<void> =>
-    site.writeSpec('far', [pathToFileURL(dir).href], ['python', 'mpi4py', 'openmpi', 'openssh', ...more]);
-  await write('pip');
-  await site.condenseOk('install', 'far');
-  first = (await site.liveRelease('far-1')) ?? '';
-  sshd = await startSshd(path.join(site.dir, 'sshd'), home);
-  slurm = await startSlurm(path.join(site.dir, 'slurm'));
-  for (const name of ['work', 'bin']) {
-    await mkdir(path.join(home, name));
-    await chmod(path.join(home, name), 0o777);
-  }
-  await copyFile(path.join(import.meta.dirname, 'pbs-tmrsh-stand-in.sh'), path.join(home, 'bin/pbs_tmrsh'));
-  probe = path.join(home, 'probe.py');
-  await writeFile(probe, PROBE);
-  // What makes the module hold the first one: a job that loaded it before.
-  const loaded = await run(`${load()}; export -p`);
-  await writeFile(path.join(home, 'loaded'), loaded.stdout);
-  await write();
-  await site.condenseOk('install', 'far');
+  far = await makeFarSite();
+  home = far.home;
 }, 1_800_000);
 afterAll(async () => {
-  await slurm.stop();
-  await sshd.stop();
-  await site.remove();
-  await rm(home, { recursive: true, force: true });
+  await far.remove();
 });
 
-const load = (): string => `. /etc/profile.d/modules.sh; module use ${site.modules}; module load conda/far || exit 99`;
-
-interface Ran {
-  readonly exitCode: number | undefined;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function run(script: string, input = ''): Promise<Ran> {
-  const [program = '', ...args] = asOrdinaryUser(['bash', '-c', script]);
-  const { exitCode, stdout, stderr } = await execa(program, args, {
-    cwd: path.join(home, 'work'),
-    input,
-    reject: false,
-    extendEnv: false,
-    timeout: 120_000,
-    env: {
-      HOME: home,
-      PATH: `/usr/local/bin:/usr/bin:/bin:${home}/bin`,
-      SHELL: '/bin/bash',
-      SLURM_CONF: slurm.conf,
-      SECRET: 'not to be seen',
-      OMPI_MCA_plm_rsh_args: `-F ${sshd.config}`,
-      OMPI_MCA_rmaps_base_oversubscribe: '1',
-    },
-  });
-  return { exitCode, stdout, stderr };
-}
-
 type From = 'host with module' | 'farm path' | 'inside';
+const FROM: From[] = ['host with module', 'farm path', 'inside'];
 /** The same command, started from there. */
 function from(where: From, command: string): string {
   if (where === 'farm path') return command;
   const loaded = `. ${home}/loaded`;
   return where === 'inside'
-    ? `${loaded}; exec ${site.scripts('far', 'launcher')} bash -c '${command.replaceAll("'", `'\\''`)}'`
+    ? `${loaded}; exec ${far.site.scripts('far', 'launcher')} bash -c '${command.replaceAll("'", `'\\''`)}'`
     : `${loaded}; ${command}`;
 }
-const farm = (name: string): string => site.scripts('far', `bin/${name}`);
+const farm = (name: string): string => far.site.scripts('far', `bin/${name}`);
 /** A command of the environment, as it is called from there. */
 const named = (where: From, name: string): string => (where === 'farm path' ? farm(name) : name);
 
-const HOPS: Readonly<Record<string, (where: From) => string>> = {
-  ssh: (where) => `${named(where, 'ssh')} -F ${sshd.config} node1`,
-  pbs_tmrsh: (where) => `${named(where, 'pbs_tmrsh')} -n node1 -l$(id -un)`,
-  srun: (where) => `${named(where, 'srun')} -n 1`,
-  mpirun: (where) => `${named(where, 'mpirun')} -n 1 --host node1`,
-};
-const FROM: From[] = ['host with module', 'farm path', 'inside'];
-const cells = FROM.flatMap((where) => Object.keys(HOPS).map((hop) => [where, hop] as const));
+const HOPS = ['ssh', 'pbs_tmrsh', 'srun', 'mpirun'] as const;
+type Hop = (typeof HOPS)[number];
+function hop(where: From, by: Hop): string {
+  const hops: Readonly<Record<Hop, string>> = {
+    ssh: `${named(where, 'ssh')} -F ${far.sshd.config} node1`,
+    pbs_tmrsh: `${named(where, 'pbs_tmrsh')} node1`,
+    srun: `${named(where, 'srun')} -n 1`,
+    mpirun: `${named(where, 'mpirun')} -n 1 --host node1`,
+  };
+  return hops[by];
+}
+/** The same without the environment. */
+function bareHop(by: Hop): string {
+  const hops: Readonly<Record<Hop, string>> = {
+    ssh: `/usr/bin/ssh -F ${far.sshd.config} node1`,
+    pbs_tmrsh: `${home}/bin/pbs_tmrsh node1`,
+    srun: '/usr/bin/srun -n 1',
+    mpirun: '/usr/bin/mpirun -n 1',
+  };
+  return hops[by];
+}
 
-describe.each(cells)('from: %s, by: %s', (where, hop) => {
-  const go = (status: string, input = 'of the caller'): Promise<Ran> =>
-    run(from(where, `${HOPS[hop]?.(where) ?? ''} ${named(where, 'python3')} ${probe} ${status} a "b"; exit $?`), input);
-  const isPinned = where !== 'farm path';
-  // mpirun makes its directory, but not its environment, that of the ranks.
-  const passesEnvironment = hop === 'srun';
-
-  test('the command is in the same release, with its directory, variables, input and exit status', async () => {
-    const { exitCode, stdout, stderr } = await go('7');
-
-    expect(stdout, stderr).toMatch(/^{/);
-    expect(JSON.parse(stdout.split('\n', 1)[0] ?? '')).toEqual({
-      prefix: PREFIX,
-      release: isPinned ? 'first' : 'second',
-      cwd: passesEnvironment || hop === 'mpirun' ? path.join(home, 'work') : home,
-      pin: isPinned ? `far-1/${first}` : null,
-      conda: isPinned ? PREFIX : null,
-      secret: passesEnvironment ? 'not to be seen' : null,
-      args: ['a', 'b'],
-      stdin: 'of the caller',
-    });
-    expect(exitCode).toBe(7);
-  });
-
+describe.each(HOPS)('by %s', (by) => {
   test('death by a signal gives the status that the hop without the environment gives', async () => {
-    const bare: Readonly<Record<string, string>> = {
-      ssh: `/usr/bin/ssh -F ${sshd.config} node1`,
-      pbs_tmrsh: `${home}/bin/pbs_tmrsh node1`,
-      srun: '/usr/bin/srun -n 1',
-      mpirun: '/usr/bin/mpirun -n 1',
-    };
     await writeFile(path.join(home, 'die.pl'), 'kill TERM => $$; sleep 9;');
-    const expected = await run(`${bare[hop] ?? ''} /usr/bin/perl ${home}/die.pl; exit $?`);
+    await writeFile(path.join(home, 'die.py'), 'import os, time; os.kill(os.getpid(), 15); time.sleep(9)');
+    const expected = await far.run(`${bareHop(by)} /usr/bin/perl ${home}/die.pl; exit $?`);
+    for (const where of FROM) {
+      const python = named(where, 'python3');
+      const { exitCode } = await far.run(from(where, `${hop(where, by)} ${python} ${home}/die.py; exit $?`));
 
-    expect((await go('die')).exitCode).toBe(expected.exitCode);
+      expect([where, exitCode]).toEqual([where, expected.exitCode]);
+    }
   });
 });
 
 describe('ssh', () => {
   const ssh = (command: string, host = 'node1'): Promise<Ran> =>
-    run(from('host with module', `ssh -F ${sshd.config} ${host} ${command}`));
+    far.run(from('host with module', `ssh -F ${far.sshd.config} ${host} ${command}`));
   const which = `python3 -c "import sys; print(sys.prefix)"`;
 
   test.each(['/bin/bash', '/bin/dash', '/usr/bin/zsh', '/usr/bin/tcsh', '/usr/bin/fish'])(
     'to a login shell %s takes any command, as that shell reads it',
     async (shell) => {
-      await sshd.setShell(shell);
+      await far.sshd.setShell(shell);
       const text = `python3 -c "import sys; print(sys.prefix, sys.argv[1:])" "a  b" 'c  $HOME'`;
       const { stdout, stderr } = await ssh(`'${text.replaceAll("'", `'\\''`)}'`);
-      await sshd.setShell('/bin/bash');
+      await far.sshd.setShell('/bin/bash');
 
       expect([stdout, stderr]).toEqual([`${PREFIX} ['a  b', 'c  $HOME']`, '']);
     },
@@ -183,8 +94,8 @@ describe('ssh', () => {
     expect((await ssh(`'${which}'`, 'elsewhere')).stdout).toBe('/usr');
   });
   test('git, scp and sftp work through it as ever', async () => {
-    const config = `-F ${sshd.config}`;
-    const { exitCode, stdout, stderr } = await run(
+    const config = `-F ${far.sshd.config}`;
+    const { exitCode, stdout, stderr } = await far.run(
       from(
         'host with module',
         `set -e; git init -q --bare ~/it.git; GIT_SSH_COMMAND='ssh ${config}' git clone -q node1:it.git ~/it
@@ -205,14 +116,14 @@ describe('Slurm', () => {
         `print(subprocess.check_output(['srun', sys.executable, '-c', 'import sys; print(sys.prefix)'], text=True))\n`,
     );
     for (const where of ['host with module', 'inside'] as const) {
-      const { exitCode, stderr } = await run(from(where, `sbatch -W -o out ${home}/job.py`));
-      const out = await run('cat out');
+      const { exitCode, stderr } = await far.run(from(where, `sbatch -W -o out ${home}/job.py`));
+      const out = await far.run('cat out');
 
       expect([exitCode, out.stdout.trim()], stderr).toEqual([0, `${PREFIX} ${home}/work\n${PREFIX}`]);
     }
   });
   test('srun takes the path of a program in the image to where the image is not', async () => {
-    const { stdout, stderr } = await run(
+    const { stdout, stderr } = await far.run(
       from('inside', `srun -n 2 ${PREFIX}/bin/python3 -c 'import sys; print(sys.prefix)'`),
     );
 
@@ -241,7 +152,7 @@ print(comm.size, len({one[2] for one in all}), here.value.decode(), big[0], flus
     async (where) => {
       await writeFile(path.join(home, 'ranks.py'), RANKS);
       const only = '--mca btl self,vader --mca btl_vader_single_copy_mechanism cma';
-      const { stdout, stderr } = await run(
+      const { stdout, stderr } = await far.run(
         from(where, `${named(where, 'mpirun')} -n 3 ${only} ${named(where, 'python3')} ${home}/ranks.py`),
       );
 

@@ -27,6 +27,14 @@ const onHost = [...programs, facts.runtime, facts.base, `${RELEASE}/env.sqsh`];
 const inside = [...programs, facts.marker, '/.singularity.d'];
 const links = ['python3', 'orted', 'rsync', 'git', 'ssh'].map((name) => `${RELEASE}/bin/${name}`);
 
+const scripts: Readonly<Record<string, string>> = {
+  '/home/u/farm.py': '#!/farms/a.d/bin/python3 -u',
+  '/home/u/env.py': '#!/usr/bin/env -S python3 -u',
+  '/home/u/venv/bin/tool': '#! /home/u/venv/bin/python3',
+  '/home/u/host.py': '#!/usr/bin/python3',
+  '/home/u/env-host.py': '#!/usr/bin/env perl',
+  '/home/u/binary': '\x7fELF',
+};
 const sightOf = (there: readonly string[]): Sight => {
   const has = (path: string): boolean => there.includes(path);
   return {
@@ -35,8 +43,9 @@ const sightOf = (there: readonly string[]): Sight => {
     isProgram: has,
     isLink: (path) => links.includes(path),
     isSame: (one, other) => one === other,
-    isLauncher: () => false,
+    isLauncher: (path) => path === '/home/u/venv/bin/python3',
     readText: () => undefined,
+    readFirstLine: (path) => scripts[path],
   };
 };
 const LOADED = ['CONDENSE_RELEASE=a-1.0/R1', 'CONDA_PREFIX=/p q', 'SECRET=x', 'PATH=/farms/a.d/bin:/usr/bin'];
@@ -62,6 +71,11 @@ describe('what is sent', () => {
     const [, command] = argsOf(plan('ssh', ['node1', '/opt/conda/a-1.0/bin/python3'], INSIDE, inside));
     expect(command).toContain(`exec ${RELEASE}/launcher --remote inside PATH=3D/opt/conda/a-1.0/bin:`);
   });
+  test("inside, in a job that is pinned to another environment: that one's pin stays", () => {
+    const words = argsOf(plan('ssh', ['node1', 'python3'], [...INSIDE, 'CONDENSE_RELEASE=b-1.0/R7'], inside));
+    expect(words.at(-1)).toContain('launcher --remote inside ');
+    expect(words.at(-1)).toContain(' CONDENSE_RELEASE=3Db-1.0/R7 ');
+  });
   test('by pbs_tmrsh, which knows the hosts of its job, the words stay words', () => {
     expect(onHostWith('pbs_tmrsh', '-n -l me other orted -x').slice(0, 6)).toEqual([
       '-n',
@@ -76,6 +90,13 @@ describe('what is sent', () => {
   test("a farm's path goes with the variables, as Open MPI's launch agent does", () => {
     expect(onHostWith('ssh', 'node1 PATH=/x:$PATH ; export PATH ; /farms/a.d/bin/orted -x')[1]).toContain('--remote');
   });
+  test.each(['farm.py', 'env.py', 'venv/bin/tool', 'venv/bin/python3'])(
+    'a script of the user, or a python of a venv, by its path, whose program is a farm: ~/%s',
+    (name) => {
+      expect(onHostWith('ssh', `node1 /home/u/${name} x`)[1]).toContain('--remote');
+      expect(onHostWith('pbs_tmrsh', `node1 /home/u/${name} x`)).toContain(':words');
+    },
+  );
   test('nothing of the caller but the module and the pin: other users can read arguments', () => {
     expect(onHostWith('ssh', 'node1 python3').join(' ')).not.toContain('SECRET');
   });
@@ -94,6 +115,10 @@ describe('what is sent', () => {
     'node1 scp -t x',
     `node1 echo 'python3'`,
     'node1 *',
+    'node1 /home/u/host.py',
+    'node1 /home/u/env-host.py',
+    'node1 /home/u/binary',
+    'node1 /home/u/absent',
   ])('ssh %s stays as it is', (line) => {
     expect(onHostWith('ssh', line)).toEqual(line.split(' '));
   });
@@ -122,6 +147,7 @@ describe('commands of the host that are called inside', () => {
       `-n 2 ${RELEASE}/bin/python3 /opt/conda/a-1.0/bin/python3`,
     );
     expect(args('cat /opt/conda/a-1.0/bin/python3')).toBe('cat /opt/conda/a-1.0/bin/python3');
+    expect(args('-n 1 cat : -n 1 /opt/conda/a-1.0/bin/python3 x')).toBe(`-n 1 cat : -n 1 ${RELEASE}/bin/python3 x`);
     expect(args('/opt/conda/a-1.0/bin/absent')).toBe('/opt/conda/a-1.0/bin/absent');
     expect(onHostWith('srun', '/opt/conda/a-1.0/bin/python3')).toEqual(['/opt/conda/a-1.0/bin/python3']);
   });

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { parsePbsCommandLine } from '../../../launcher/pbs-command-line.ts';
 import { listCommandOf, listCommands } from '../../../launcher/simple-commands.ts';
-import { findSrunProgram } from '../../../launcher/srun-command-line.ts';
+import { findSrunPrograms } from '../../../launcher/srun-command-line.ts';
 import { matchesHost, parseSshCommandLine } from '../../../launcher/ssh-command-line.ts';
 
 /** `host|before|command`, or what undefined is. */
@@ -77,17 +77,20 @@ describe('pbs_tmrsh', () => {
 
 describe('srun', () => {
   test.each([
-    ['hostname -f', 0],
-    ['-n 2 -N1 --label p', 4],
-    ['-n2 -lu --mpi pmix p', 4],
-    ['-ln 2 p', 2],
-    ['--exclusive --mem=3 --cpu-bind none -I -K1 p', 6],
-    ['--pty -- -p', 2],
+    ['hostname -f', [0]],
+    ['-n 2 -N1 --label p', [4]],
+    ['-n2 -lu --mpi pmix p', [4]],
+    ['-ln 2 p', [2]],
+    ['--exclusive --mem=3 --cpu-bind none -I -K1 p', [6]],
+    ['--pty -- -p', [2]],
+    ['-n 1 p a : -n 2 --label q b : r', [2, 8, 11]],
+    ['-n 1 : -n 2 q :', [5]],
+    ['-n', []],
+    ['-n 2', []],
+    ['--version', []],
+    ['--mpi list', []],
   ])('%s', (line, at) => {
-    expect(findSrunProgram(line.split(' '))).toBe(at);
-  });
-  test.each(['-n', '-n 2', '--version', '--mpi list'])('%s has no program', (line) => {
-    expect(findSrunProgram(line.split(' '))).toBeUndefined();
+    expect(findSrunPrograms(line.split(' '))).toEqual(at);
   });
 });
 

@@ -32,6 +32,7 @@ function sightOf(table: Readonly<Record<string, string>>): Sight {
     isSame: (one, other) => one in table && table[one] === table[other],
     isLauncher: (path) => has(path, 'l'),
     readText: (path) => table[path]?.split(':')[1],
+    readFirstLine: () => undefined,
   };
 }
 const plan = (
@@ -91,10 +92,14 @@ describe('on the host', () => {
     });
     expect(plan('launcher', { environment: ['SHELL=relative'] })).toMatchObject({ program: '/bin/bash' });
   });
-  test('the launcher puts the environment first when no farm of it is on PATH, a farm link does not', () => {
+  test('the launcher puts the environment and its farm first when no farm of it is on PATH, a farm link does not', () => {
     const environment = ['PATH=/bin:/farms/other.d/bin'];
+    const farm = '/store/releases/a-1.0/R1/bin';
     expect(plan('launcher', { args: ['x'], environment })).toMatchObject({
-      path: '/opt/conda/a-1.0/bin:/bin:/farms/other.d/bin',
+      path: `/opt/conda/a-1.0/bin:${farm}:/bin:/farms/other.d/bin`,
+    });
+    expect(plan('launcher', { args: ['x'] })).toMatchObject({
+      path: `/opt/conda/a-1.0/bin:${farm}:/usr/local/bin:/usr/bin:/bin`,
     });
     expect(plan('x', { environment })).toMatchObject({ path: '/bin:/farms/other.d/bin' });
     expect(plan('x')).toMatchObject({ path: undefined });
