@@ -1,10 +1,12 @@
-// Writes docs/configuration.md and docs/install_config.schema.json from the schema that checks the configuration.
+// Writes docs/configuration.md and docs/install_config.schema.json from the schema that checks the configuration, and
+// docs/manifest.schema.json from the one that reads manifests.
 // Run `node ci/generate-docs.ts` after changing a key; a unit test compares the files with this.
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as prettier from 'prettier';
 import type { SchemaNode } from '../src/config/describe-issues.ts';
 import { siteConfigSchema } from '../src/config/parse-site-config.ts';
+import { manifestSchema } from '../src/release/manifest.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 
@@ -15,6 +17,7 @@ export async function generateDocs(): Promise<ReadonlyMap<string, string>> {
   const files = new Map([
     ['docs/configuration.md', renderReference(schema, example)],
     ['docs/install_config.schema.json', JSON.stringify({ title: 'install_config.yaml', ...schema })],
+    ['docs/manifest.schema.json', JSON.stringify({ title: 'manifest.json of a release', ...manifestSchema() })],
   ]);
   const style = await prettier.resolveConfig(path.join(root, 'docs/configuration.md'));
   for (const [file, text] of files) files.set(file, await prettier.format(text, { ...style, filepath: file }));

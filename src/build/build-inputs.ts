@@ -66,12 +66,13 @@ export function planInputs(
   context: BuildContext,
   plan: BuildPlan,
   lock: EnvironmentLock,
-  baseDigest: string,
+  baseSha256: string,
   launcher: ReleaseLauncherFacts,
 ): Record<string, string> {
   const { product, config } = context;
   return {
-    base: digestText(baseDigest),
+    // Not only what it is made from: a base that was lost and built again has other bytes, which old manifests do not name.
+    base: baseSha256,
     drop: digestText(JSON.stringify(describeDrop(plan.environment.drop))),
     condense: digestText(product.version),
     environment: digestText(JSON.stringify([plan.environment.gateImports, plan.spec.variables])),

@@ -2,15 +2,15 @@
 import path from 'node:path';
 import { planGate, renderGateReport } from '../gate/gate-checks.ts';
 import { runGate } from '../gate/run-gate.ts';
-import type { ReleaseManifest } from '../release/manifest.ts';
+import { renderManifest, type ReleaseManifest } from '../release/manifest.ts';
 import type { Layout } from '../site/layout.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
-import { makeSharedDir, removeTree, writeFileAtomic } from '../system/files.ts';
+import { digestText, makeSharedDir, removeTree, writeFileAtomic } from '../system/files.ts';
 import type { BuildPlan } from './build-plan.ts';
 
 /**
- * Writes the gate report of a release that passes: only then can it be published.
+ * Writes the gate report of a release that passes, and its digest into the manifest: only then can it be published.
  * One that does not pass is removed, and its report is kept in the logs.
  * @throws AppError GATE_FAILED (exit 6), every failed check a problem of its own
  */
@@ -31,6 +31,9 @@ export async function passGate(
   const text = renderGateReport(report);
   const failed = report.results.filter((result) => result.failure !== undefined);
   if (failed.length === 0) {
+    const checks = report.results.map(({ name, seconds }) => ({ name, seconds: Math.round(seconds * 1000) / 1000 }));
+    const gated = { ...manifest, gate: { sha256: digestText(text), checks } };
+    await writeFileAtomic(release.manifest, renderManifest(gated), 0o444);
     // Last: with its gate report a release can be published.
     await writeFileAtomic(release.gateReport, text, 0o444);
     return;

@@ -29,7 +29,7 @@ import { passGate } from './gate.ts';
 import { traceOrder } from './order.ts';
 import { writeImage } from './pack.ts';
 import { PipStage, readPipPlan, withKnownPip, type PipPlan } from './pip.ts';
-import { readGitCommit, readToolVersions } from './provenance.ts';
+import { readGitCommit, readInputFile, readToolVersions } from './provenance.ts';
 import { writeRelease } from './release.ts';
 import { finishStagedPrefix, readCommands, writeStagedPrefix } from './stage.ts';
 
@@ -39,6 +39,11 @@ export interface BuildOutcome {
   readonly built: boolean;
 }
 
+export interface BuildOptions {
+  /** Builds although there is a release of the same inputs. */
+  readonly rebuild?: boolean | undefined;
+}
+
 /** Runs one stage, tells when it starts and ends, and keeps the seconds. */
 type Timed = <T>(stage: string, work: () => Promise<T>, detail?: string) => Promise<T>;
 
@@ -46,7 +51,11 @@ type Timed = <T>(stage: string, work: () => Promise<T>, detail?: string) => Prom
  * Builds a gated release; nothing that users see changes. Call it with the environment's build lock held.
  * @throws AppError with exit 4 (site), 5 (build) or 6 (gate)
  */
-export async function buildRelease(context: BuildContext, plan: BuildPlan): Promise<BuildOutcome> {
+export async function buildRelease(
+  context: BuildContext,
+  plan: BuildPlan,
+  { rebuild }: BuildOptions = {},
+): Promise<BuildOutcome> {
   const { layout, report } = context;
   const stageSeconds: Record<string, number> = {};
   const timed: Timed = async (stage, work, detail) => {
@@ -71,10 +80,12 @@ export async function buildRelease(context: BuildContext, plan: BuildPlan): Prom
   const solved = await timed('solve', () => solve(context, plan, access), `${plan.spec.dependencies.length} specs`);
   const launcher = planLauncherFacts(context, plan, base.file, node);
   const lock = await withKnownPip(layout, plan, solved, pip);
+  const baseSha256 = await digestFile(base.file);
   const findSame: FindSame = async (whole) => {
-    const inputs = planInputs(context, plan, whole, base.digest, launcher);
+    const inputs = planInputs(context, plan, whole, baseSha256, launcher);
     const inputsDigest = digestText(JSON.stringify(inputs));
-    const same = await findRelease(layout, plan.fullName, (manifest) => manifest.inputsDigest === inputsDigest);
+    const isSame = (manifest: ReleaseManifest): boolean => manifest.inputsDigest === inputsDigest;
+    const same = rebuild ? undefined : await findRelease(layout, plan.fullName, isSame);
     return { inputs, inputsDigest, same };
   };
   const { same } = pip && !lock.pip ? {} : await findSame(lock);
@@ -82,7 +93,7 @@ export async function buildRelease(context: BuildContext, plan: BuildPlan): Prom
 
   try {
     const outcome = await timed('build', () =>
-      build(context, plan, { base, lock, pip, access, launcher, findSame, stageSeconds }, timed),
+      build(context, plan, { base, baseSha256, lock, pip, access, launcher, findSame, stageSeconds }, timed),
     );
     if (outcome.built) await timed('gate', () => passGate(layout, plan, outcome.manifest, context.signal));
     return outcome;
@@ -104,6 +115,8 @@ type FindSame = (lock: EnvironmentLock) => Promise<{
 
 interface Prepared {
   readonly base: BasePlan;
+  /** Of its file: two builds of one base are not the same bytes. */
+  readonly baseSha256: string;
   /** Without its pip part where that has to be resolved. */
   readonly lock: EnvironmentLock;
   readonly pip: PipPlan | undefined;
@@ -244,7 +257,7 @@ async function build(context: BuildContext, plan: BuildPlan, prepared: Prepared,
     const manifest = await timed('release', async () =>
       writeRelease(layout, {
         facts: {
-          manifestVersion: 1,
+          manifestVersion: 2,
           fullName: plan.fullName,
           environment: plan.environment.name,
           version: plan.environment.version,
@@ -254,7 +267,10 @@ async function build(context: BuildContext, plan: BuildPlan, prepared: Prepared,
           inputsDigest,
           inputs,
           tools: await readToolVersions(context),
-          base: { digest: prepared.base.digest, sha256: await digestFile(prepared.base.file) },
+          base: { digest: prepared.base.digest, sha256: prepared.baseSha256 },
+          node: { version: process.versions.node, sha256: await digestFile(prepared.launcher.node) },
+          spec: await readInputFile(plan.spec.file),
+          config: await readInputFile(config.file),
           image: {
             sha256: image.sha256,
             sizeBytes: image.sizeBytes,

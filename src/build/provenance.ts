@@ -1,7 +1,9 @@
 // Where a release comes from: the commit of the configuration and the versions of the tools.
 import type { InstallerProgram } from '../site/installer-program.ts';
 import type { ContainerRuntime } from '../site/runtime.ts';
+import { digestText, readText } from '../system/files.ts';
 import { findProgram } from '../system/find-program.ts';
+import { redactUrls } from '../system/redact-urls.ts';
 import { runCommand } from '../system/run-command.ts';
 
 /** The commit that a directory is at, `-dirty` when it has changes; nothing outside git. */
@@ -30,4 +32,10 @@ export async function readToolVersions({
     node: process.versions.node,
     runtime: runtime.version,
   };
+}
+
+/** A file that a build reads, for the manifest: as it is, but for the credentials of URLs, line by line. */
+export async function readInputFile(file: string): Promise<{ file: string; sha256: string; text: string }> {
+  const text = await readText(file);
+  return { file, sha256: digestText(text), text: text.split('\n').map(redactUrls).join('\n') };
 }

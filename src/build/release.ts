@@ -4,16 +4,22 @@ import { renderLauncher } from '../../launcher/render.ts';
 import { renderLock } from '../conda/lock.ts';
 import type { EnvironmentLock } from '../conda/lock.ts';
 import { listModuleVariables, renderTclModule, type ModuleFacts } from '../modules/tcl-module.ts';
-import { describeReleaseId, renderManifest, type ReleaseFacts, type ReleaseManifest } from '../release/manifest.ts';
+import {
+  describeReleaseId,
+  renderManifest,
+  renderMode,
+  type ReleaseFacts,
+  type ReleaseManifest,
+} from '../release/manifest.ts';
 import { ReleaseLayout, type Layout } from '../site/layout.ts';
 import { writePermissions, type AccessPolicy } from '../site/permissions.ts';
 import {
   copyNewFile,
   digestFile,
   link,
-  lstat,
   makeDir,
   makeSharedDir,
+  readLinkIfThere,
   removeTree,
   rename,
   symlink,
@@ -91,9 +97,10 @@ async function writeIncoming(
     await makeDir(path.dirname(aside.kernelSpec));
     await writeNewFile(aside.kernelSpec, renderKernelSpec(facts.fullName, layout.publicFarm(facts.fullName)));
   }
-  const manifest = { ...facts, id, files: await readFiles(aside.dir) };
-  await writeNewFile(aside.manifest, renderManifest(manifest));
+  // Before the manifest, which records the modes; it and the gate's report get theirs as they are written.
   await writePermissions(aside.dir, request.access, aside.image);
+  const manifest = { ...facts, id, ...(await readContents(aside.dir)) };
+  await writeNewFile(aside.manifest, renderManifest(manifest), 0o444);
   for await (const entry of walkTree(aside.dir))
     if (entry.kind !== 'link') await syncPath(path.join(aside.dir, entry.path));
   await syncPath(aside.dir);
@@ -152,12 +159,16 @@ function renderKernelSpec(fullName: string, farm: string): string {
   return `${JSON.stringify({ argv, display_name: fullName, language: 'python', metadata: { debugger: true } }, null, 2)}\n`;
 }
 
-async function readFiles(dir: string): Promise<ReleaseManifest['files']> {
+async function readContents(dir: string): Promise<Required<Pick<ReleaseManifest, 'files' | 'links'>>> {
   const files: ReleaseManifest['files'] = [];
+  const links: NonNullable<ReleaseManifest['links']> = [];
   for await (const entry of walkTree(dir)) {
-    if (entry.kind !== 'file') continue;
     const file = path.join(dir, entry.path);
-    files.push({ path: entry.path, sha256: await digestFile(file), sizeBytes: (await lstat(file)).size });
+    if (entry.kind === 'link') links.push({ path: entry.path, target: (await readLinkIfThere(file)) ?? '' });
+    else if (entry.kind === 'file') {
+      const { path: name, sizeBytes, mode } = entry;
+      files.push({ path: name, sha256: await digestFile(file), sizeBytes, mode: renderMode(mode) });
+    }
   }
-  return files;
+  return { files, links };
 }

@@ -5,20 +5,24 @@ import { readEnvironmentSpec } from '../config/read-config.ts';
 import { readPipSection } from '../pip/pip-section.ts';
 import { readManifest } from '../release/find-release.ts';
 import { compareFaces, NOTHING_PUBLISHED, planPublish } from '../release/generation.ts';
-import { hasPublicLinks, publishFace } from '../release/publish.ts';
+import { publishFace } from '../release/publish.ts';
 import { describeEntry } from '../release/journal.ts';
 import { PUBLISH_WAIT_MS, withLock } from '../release/site-lock.ts';
 import { readCurrentGeneration } from '../release/site-state.ts';
+import { verifyFace } from '../release/verify-face.ts';
+import { checkRelease } from '../release/verify-release.ts';
 import { checkOwner } from '../site/permissions.ts';
 import { describePlatform } from '../site/platform.ts';
-import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { describeFullDisk } from '../system/system-error.ts';
+import { parseReleaseName } from './release-name.ts';
 import { openBuild, type Session } from './session.ts';
 
 export interface InstallOptions {
   readonly dryRun?: boolean | undefined;
   readonly offline?: boolean | undefined;
+  /** Builds although there is a release of the same inputs: it may be damaged. */
+  readonly rebuild?: boolean | undefined;
 }
 
 /** Builds, gates and publishes: all of the environments, or none of those after the first that fails. */
@@ -56,14 +60,7 @@ export async function runBuild(session: Session, names: readonly string[], optio
 
 /** @param release `<full name>/<release id>`, as `condense build` prints it */
 export async function runPublish(session: Session, release: string, options: InstallOptions): Promise<void> {
-  const [name = '', id = '', ...rest] = release.split('/');
-  if (!/^[A-Za-z0-9][\w.-]*$/.test(name) || !/^\d{8}T\d{6}Z-[0-9a-f]{8}$/.test(id) || rest.length > 0) {
-    throw new AppError(EXIT.usage, {
-      code: 'RELEASE_NAME_INVALID',
-      message: `${JSON.stringify(release)} is not <full name>/<release id>`,
-      hint: 'condense list --releases',
-    });
-  }
+  const { fullName: name, id } = parseReleaseName(release);
   if (options.dryRun) {
     session.output.result({ release }, [`publish  ${release} as a new generation of ${session.layout.generations}`]);
     return;
@@ -95,11 +92,11 @@ function printPlan(session: Session, plan: BuildPlan): void {
   ]);
 }
 
-async function build(session: Session, plan: BuildPlan, { offline }: InstallOptions): Promise<BuildOutcome> {
+async function build(session: Session, plan: BuildPlan, { offline, rebuild }: InstallOptions): Promise<BuildOutcome> {
   const context = await openBuild(session, offline);
   try {
     return await withLock(session.layout.lockFile(plan.fullName), `build of ${plan.fullName}`, () =>
-      buildRelease(context, plan),
+      buildRelease(context, plan, { rebuild }),
     );
   } catch (error) {
     throw describeFullDisk(error, EXIT.buildFailed);
@@ -109,6 +106,9 @@ async function build(session: Session, plan: BuildPlan, { offline }: InstallOpti
 async function publish(session: Session, name: string, id: string): Promise<{ generation: number; changed: boolean }> {
   const { config, layout, output, signal } = session;
   await checkOwner(config);
+  // Before the lock is taken: others can publish meanwhile. What is live already is looked at by `condense verify`.
+  if ((await readCurrentGeneration(layout))?.versions.get(name) !== id)
+    await checkRelease(layout, name, id, { report: output.report, signal });
   const work = async (): Promise<{ generation: number; changed: boolean }> => {
     const manifest = await readManifest(layout, name, id);
     const current = await readCurrentGeneration(layout);
@@ -118,7 +118,7 @@ async function publish(session: Session, name: string, id: string): Promise<{ ge
       config.environments.get(manifest.environment),
     );
     for (const text of warnings) output.report({ type: 'warning', text });
-    if (current && compareFaces(face, current) && (await hasPublicLinks(layout)))
+    if (current && compareFaces(face, current) && (await verifyFace(layout)).length === 0)
       return { generation: current.number, changed: false };
     const generation = await publishFace(layout, face, describeEntry('publish', `${name}/${id}`));
     return { generation, changed: true };

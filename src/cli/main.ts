@@ -4,6 +4,7 @@ import { AppError } from '../system/app-error.ts';
 import { EXIT, type ExitCode } from '../system/exit-codes.ts';
 import product from '../../package.json' with { type: 'json' };
 import { addConfigCommands } from './config.ts';
+import type { InstallOptions } from './install.ts';
 import { Output } from './output.ts';
 import { openSession, type GlobalOptions, type Session } from './session.ts';
 
@@ -56,16 +57,18 @@ function buildProgram(): Command {
   sub('install <environment...>', 'build, gate and publish environments')
     .option('--dry-run', 'say what would be built and written, and do nothing')
     .option('--offline', 'ask no channel: use what is in the caches and in files')
+    .option('--rebuild', 'build even where a release of the same inputs is there, such as a damaged one')
     .action(
-      action(async (session, names: string[], options: { dryRun?: boolean; offline?: boolean }) =>
+      action(async (session, names: string[], options: InstallOptions) =>
         (await import('./install.ts')).runInstall(session, names, options),
       ),
     );
   sub('build <environment...>', 'build and gate environments, publish nothing')
     .option('--dry-run', 'say what would be built and written, and do nothing')
     .option('--offline', 'ask no channel: use what is in the caches and in files')
+    .option('--rebuild', 'build even where a release of the same inputs is there, such as a damaged one')
     .action(
-      action(async (session, names: string[], options: { dryRun?: boolean; offline?: boolean }) =>
+      action(async (session, names: string[], options: InstallOptions) =>
         (await import('./install.ts')).runBuild(session, names, options),
       ),
     );
@@ -88,6 +91,13 @@ function buildProgram(): Command {
     .option('--releases', 'every release on disk')
     .action(
       action(async (session, options: { releases?: boolean }) => (await import('./list.ts')).runList(session, options)),
+    );
+  sub('verify [what]', 'compare what is live, or one environment or release, with its manifest')
+    .option('--quick', 'sizes, modes and links only: read no digests')
+    .action(
+      action(async (session, what: string | undefined, options: { quick?: boolean }) =>
+        (await import('./verify.ts')).runVerify(session, what, options),
+      ),
     );
   sub('mirror <directory> [lock...]', 'copy what locks need into channels that any web server can serve')
     .option('--prune', 'remove what none of these locks needs')

@@ -3,9 +3,10 @@ import path from 'node:path';
 import type { Layout } from '../site/layout.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
-import { lstatIfThere, pathExists, readdir, readText, removeTree } from '../system/files.ts';
+import { lstatIfThere, pathExists, readdir, readRegularText, removeTree } from '../system/files.ts';
 import { parseManifest, type ReleaseManifest } from './manifest.ts';
 import { readCurrentGeneration } from './site-state.ts';
+import { verifyRelease } from './verify-release.ts';
 
 /** Ids of the releases on disk, newest first. */
 export async function readReleaseIds(layout: Layout, fullName: string): Promise<string[]> {
@@ -32,7 +33,8 @@ export async function readNextTime(layout: Layout, fullName: string, nowMs = Dat
 /** @throws AppError RELEASE_MISSING, MANIFEST_INVALID (exit 7) */
 export async function readManifest(layout: Layout, fullName: string, id: string): Promise<ReleaseManifest> {
   const file = layout.release(fullName, id).manifest;
-  if (await lstatIfThere(file)) return parseManifest(await readText(file), file);
+  const text = await readRegularText(file);
+  if (text !== undefined) return parseManifest(text, file);
   throw new AppError(EXIT.publishFailed, {
     code: 'RELEASE_MISSING',
     message: `there is no release ${fullName}/${id}, or what is left of it has no manifest`,
@@ -41,7 +43,7 @@ export async function readManifest(layout: Layout, fullName: string, id: string)
   });
 }
 
-/** The newest gated release that fits. A damaged one, or one of another version of condense, fits nothing: that must not stop a build. */
+/** The newest gated release that fits. One that is seen to be damaged, or one of another version of condense, fits nothing: that must not stop a build. */
 export async function findRelease(
   layout: Layout,
   fullName: string,
@@ -51,7 +53,9 @@ export async function findRelease(
     if (!(await pathExists(layout.release(fullName, id).gateReport))) continue;
     try {
       const manifest = await readManifest(layout, fullName, id);
-      if (fits(manifest)) return manifest;
+      if (!fits(manifest)) continue;
+      const { problems } = await verifyRelease(layout, fullName, id, { quick: true });
+      if (problems.length === 0) return manifest;
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
     }

@@ -13,9 +13,21 @@ const ActivationChange = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('unset'), name: z.string() }),
 ]);
 
+/** A file that went in, as it was: its digest, and its text without the credentials of URLs. */
+const InputFile = z.strictObject({ file: z.string(), sha256: hex64, text: z.string() });
+
+/** Below the release's directory. */
+const innerPath = z
+  .string()
+  .refine((text) => text.split('/').every((part) => !['', '.', '..'].includes(part)), 'leaves the release');
+
+/** As chmod(1) reads it: `0444`. */
+const mode = z.string().regex(/^[0-7]{4}$/);
+
 /** What identifies a release; everything but its id and the digests of the files that carry the id. */
 const ReleaseFacts = z.strictObject({
-  manifestVersion: z.literal(1),
+  /** 1: the first condense, which recorded no links, modes, node, spec, config or gate. */
+  manifestVersion: z.union([z.literal(1), z.literal(2)]),
   fullName: z.string(),
   environment: z.string(),
   version: z.string(),
@@ -29,6 +41,12 @@ const ReleaseFacts = z.strictObject({
   inputs: z.record(z.string(), hex64),
   tools: z.record(z.string(), z.string()),
   base: z.strictObject({ digest: z.string().regex(/^[0-9a-f]{16}$/), sha256: hex64 }),
+  /** The Node of the store that runs the launcher's planner. */
+  node: z.strictObject({ version: z.string(), sha256: hex64 }).optional(),
+  /** The environment.yml. */
+  spec: InputFile.optional(),
+  /** The install_config.yaml. */
+  config: InputFile.optional(),
   image: z.strictObject({
     sha256: hex64,
     sizeBytes: z.int(),
@@ -67,12 +85,34 @@ const ReleaseFacts = z.strictObject({
 });
 export type ReleaseFacts = z.infer<typeof ReleaseFacts>;
 
+const GateFacts = z.strictObject({
+  /** Of gate.xml. */
+  sha256: hex64,
+  checks: z.array(z.strictObject({ name: z.string(), seconds: z.number() })).readonly(),
+});
+
 const ReleaseManifest = ReleaseFacts.extend({
+  /** `<UTC time>-<first 8 hex digits of the digest of the facts>` */
   id: z.string().regex(/^\d{8}T\d{6}Z-[0-9a-f]{8}$/),
-  /** Every regular file of the release besides manifest.json and gate.xml, sorted. */
-  files: z.array(z.strictObject({ path: z.string(), sha256: hex64, sizeBytes: z.int() })),
+  /** Every regular file of the release besides manifest.json and what is made after it (gate.xml, a signature), sorted. */
+  files: z.array(z.strictObject({ path: innerPath, sha256: hex64, sizeBytes: z.int(), mode: mode.optional() })),
+  /** Every link, sorted. */
+  links: z.array(z.strictObject({ path: innerPath, target: z.string() })).optional(),
+  /** What the gate found; absent until it has passed. */
+  gate: GateFacts.optional(),
+}).superRefine((manifest, context) => {
+  if (manifest.manifestVersion === 1) return;
+  for (const key of ['node', 'spec', 'config', 'links'] as const)
+    if (manifest[key] === undefined) context.addIssue({ code: 'custom', path: [key], message: 'is missing' });
+  if (manifest.files.some((file) => file.mode === undefined))
+    context.addIssue({ code: 'custom', path: ['files'], message: 'one has no mode' });
 });
 export type ReleaseManifest = z.infer<typeof ReleaseManifest>;
+
+/** The JSON schema of manifest.json, for those who read it with other tools. */
+export function manifestSchema(): object {
+  return z.toJSONSchema(ReleaseManifest, { io: 'input' });
+}
 
 /**
  * UTC time and the first 8 hex digits of the digest of the facts. Not of the whole manifest: launcher and module carry
@@ -80,14 +120,34 @@ export type ReleaseManifest = z.infer<typeof ReleaseManifest>;
  */
 export function describeReleaseId(facts: ReleaseFacts): string {
   const time = facts.createdAt.replace(/\.\d+Z$/, 'Z').replaceAll(/[-:]/g, '');
-  return `${time}-${digestText(JSON.stringify(facts)).slice(0, 8)}`;
+  return `${time}-${digestText(renderFacts(facts)).slice(0, 8)}`;
+}
+
+/** The id that a manifest's facts give; undefined for version 1, whose digest depended on the order of its keys. */
+export function recomputeReleaseId(manifest: ReleaseManifest): string | undefined {
+  if (manifest.manifestVersion === 1) return undefined;
+  return describeReleaseId(ReleaseFacts.strip().parse(manifest));
+}
+
+/** The same text for the same facts, in whatever order their keys are. */
+function renderFacts(facts: ReleaseFacts): string {
+  return JSON.stringify(facts, (_, value: unknown) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  );
+}
+
+/** Permission bits as the manifest has them: `0444`. */
+export function renderMode(bits: number): string {
+  return (bits & 0o7777).toString(8).padStart(4, '0');
 }
 
 export function renderManifest(manifest: ReleaseManifest): string {
   return `${JSON.stringify(manifest, null, 2)}\n`;
 }
 
-/** @throws AppError MANIFEST_INVALID */
+/** @throws AppError MANIFEST_INVALID, MANIFEST_TOO_NEW */
 export function parseManifest(text: string, file: string): ReleaseManifest {
   let value: unknown;
   try {
@@ -97,6 +157,15 @@ export function parseManifest(text: string, file: string): ReleaseManifest {
   }
   const parsed = ReleaseManifest.safeParse(value);
   if (parsed.success) return parsed.data;
+  const { data: claim } = z.object({ manifestVersion: z.int().min(3) }).safeParse(value);
+  if (claim) {
+    throw new AppError(EXIT.publishFailed, {
+      code: 'MANIFEST_TOO_NEW',
+      message: `has manifestVersion ${claim.manifestVersion}, and this condense reads 1 and 2: a later condense made that release`,
+      at: file,
+      hint: 'use the condense that made it, or a later one',
+    });
+  }
   throw new AppError(EXIT.publishFailed, {
     code: 'MANIFEST_INVALID',
     message: `is not a release manifest of this condense: ${parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`).join('; ')}`,

@@ -132,12 +132,6 @@ async function checkPublicLinks(layout: Layout): Promise<void> {
   if (problems.length > 0) throw new AppError(EXIT.publishFailed, problems);
 }
 
-/** Whether the public directories lead to what is live: not so where the configuration names others since, or one was removed. */
-export async function hasPublicLinks(layout: Layout): Promise<boolean> {
-  for (const link of layout.publicLinks) if ((await readLinkIfThere(link.path)) !== link.target) return false;
-  return true;
-}
-
 /** `apps/conda_envs -> condense/current/envs` and its like, made once. Before the first publish they lead nowhere. */
 async function writePublicLinks(layout: Layout): Promise<void> {
   for (const link of layout.publicLinks) {

@@ -187,6 +187,53 @@ export async function digestFile(file: string, algorithm: 'sha256' | 'md5' = 'sh
   return hash.digest('hex');
 }
 
+export interface DigestOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Told the bytes read so far. */
+  readonly onBytes?: ((bytes: number) => void) | undefined;
+}
+
+/**
+ * The same of a file that others may have put there: no link is followed, and a pipe or a device is not waited for.
+ * @throws ELOOP where it is a link, EINVAL where it is no regular file
+ */
+export async function digestRegularFile(file: string, { signal, onBytes }: DigestOptions = {}): Promise<string> {
+  const handle = await openRegular(file);
+  const hash = createHash('sha256');
+  const buffer = Buffer.allocUnsafe(1 << 20);
+  let bytes = 0;
+  try {
+    for (;;) {
+      signal?.throwIfAborted();
+      const { bytesRead } = await handle.read(buffer);
+      if (bytesRead === 0) return hash.digest('hex');
+      hash.update(buffer.subarray(0, bytesRead));
+      onBytes?.((bytes += bytesRead));
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Text of a regular file; `undefined` where there is none by that name: links are not followed. */
+export async function readRegularText(file: string): Promise<string | undefined> {
+  if (!(await lstatIfThere(file))?.isFile()) return undefined;
+  const handle = await openRegular(file);
+  try {
+    return await handle.readFile('utf8');
+  } finally {
+    await handle.close();
+  }
+}
+
+async function openRegular(file: string): Promise<fs.FileHandle> {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
+  const handle = await fs.open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if ((await handle.stat()).isFile()) return handle;
+  await handle.close();
+  throw Object.assign(new Error(`${file} is no regular file`), { code: 'EINVAL', path: file });
+}
+
 export function digestText(text: string | Uint8Array): string {
   return createHash('sha256').update(text).digest('hex');
 }

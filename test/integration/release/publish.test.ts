@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { findRelease, readManifest, readNextTime, removeAbandoned } from '../../../src/release/find-release.ts';
 import { NOTHING_PUBLISHED, planPublish, type PublicFace } from '../../../src/release/generation.ts';
-import { hasPublicLinks, publishFace } from '../../../src/release/publish.ts';
+import { publishFace } from '../../../src/release/publish.ts';
 import { readCurrentGeneration, readGenerations } from '../../../src/release/site-state.ts';
 import type { Layout } from '../../../src/site/layout.ts';
 import { makeLayout } from '../../unit/make-layout.ts';
@@ -152,16 +152,6 @@ it('says with exit 8 that users see the new face when only the journal could not
     problems: [{ code: 'JOURNAL_NOT_WRITTEN', at: layout.journal }],
   });
   expect(await readFile(path.join(prefix, 'apps/conda_scripts/a.d/launcher'), 'utf8')).toBe(OLD);
-});
-
-it('knows when a public directory does not lead to what is live', async () => {
-  await makeRelease('a-1', OLD);
-  await publishFace(layout, withRelease(NOTHING_PUBLISHED, 'a-1', OLD), entry);
-  expect(await hasPublicLinks(layout)).toBe(true);
-
-  await rm(layout.publicEnvs);
-
-  expect(await hasPublicLinks(layout)).toBe(false);
 });
 
 it('can be entered and read by everybody whatever the umask', async () => {

@@ -1,0 +1,103 @@
+// Whether what users reach is whole: `current`, the links of the live generation, and the public directories.
+import path from 'node:path';
+import type { Layout } from '../site/layout.ts';
+import type { Problem } from '../system/app-error.ts';
+import { lstatIfThere, pathExists, readdir, readLinkIfThere, readRegularText, walkTree } from '../system/files.ts';
+import { planGeneration, type Generation } from './generation.ts';
+import { readCurrentGeneration } from './site-state.ts';
+
+/**
+ * Looks at the links alone; `verifyRelease` looks at what they lead to.
+ * @returns every difference, each with its repair; none before the first publish
+ */
+export async function verifyFace(layout: Layout): Promise<Problem[]> {
+  const broken = await verifyCurrent(layout);
+  if (broken) return [broken];
+  const generation = await readCurrentGeneration(layout);
+  if (!generation) return [];
+  return [...(await verifyGeneration(layout, generation)), ...(await verifyPublicLinks(layout, generation))];
+}
+
+/** `current` itself: without it there is nothing to compare with. */
+async function verifyCurrent(layout: Layout): Promise<Problem | undefined> {
+  const at = layout.current;
+  const there = await lstatIfThere(at);
+  const target = await readLinkIfThere(at);
+  const newest = (await readNumbers(layout)).at(-1);
+  if (!there && newest === undefined) return undefined; // nothing was published yet
+  const hint =
+    newest === undefined
+      ? 'condense install <environment>'
+      : `ln -sfnT generations/${newest} ${at}   (${newest} is the newest there is; ${layout.journal} says what was live)`;
+  if (!there) return { code: 'CURRENT_MISSING', message: 'is missing: users see nothing', at, hint };
+  if (target === undefined)
+    return { code: 'CURRENT_REPLACED', message: 'is no link', at, hint: `mv ${at} ${at}.old && ${hint}` };
+  if (/^generations\/[1-9]\d*$/.test(target) && (await lstatIfThere(path.resolve(layout.store, target)))?.isDirectory())
+    return undefined;
+  return {
+    code: 'CURRENT_DANGLING',
+    message: `leads to ${target}, which is no generation: users see nothing`,
+    at,
+    hint,
+  };
+}
+
+/** Of the generations on disk, oldest first. */
+async function readNumbers(layout: Layout): Promise<number[]> {
+  if (!(await pathExists(layout.generations))) return [];
+  return (await readdir(layout.generations))
+    .filter((name) => /^[1-9]\d*$/.test(name))
+    .map(Number)
+    .sort((a, b) => a - b);
+}
+
+async function verifyGeneration(layout: Layout, generation: Generation): Promise<Problem[]> {
+  const plan = planGeneration(layout, generation);
+  const hint = describeAgain(generation);
+  const problems: Problem[] = [];
+  const complain = (code: string, at: string, message: string): void => {
+    problems.push({ code, at, message: `${message} (generation ${generation.number}, which is live)`, hint });
+  };
+  for (const { path: link, target } of plan.links) {
+    const found = await readLinkIfThere(link);
+    if (found === target) continue;
+    complain(
+      'GENERATION_CHANGED',
+      link,
+      found === undefined ? 'is missing, or no link' : `leads to ${found}, not ${target}`,
+    );
+  }
+  for (const { path: file, text } of plan.files)
+    if ((await readRegularText(file)) !== text) complain('GENERATION_CHANGED', file, 'is not as it was published');
+  const known = new Set([...plan.links, ...plan.files].map((entry) => path.relative(plan.dir, entry.path)));
+  for await (const entry of walkTree(plan.dir))
+    if (entry.kind !== 'directory' && !known.has(entry.path))
+      complain('GENERATION_CHANGED', path.join(plan.dir, entry.path), 'was not published by condense');
+  return problems;
+}
+
+async function verifyPublicLinks(layout: Layout, generation: Generation): Promise<Problem[]> {
+  const problems: Problem[] = [];
+  for (const { path: at, target } of layout.publicLinks) {
+    const there = await lstatIfThere(at);
+    const found = await readLinkIfThere(at);
+    if (found === target) continue;
+    const again = describeAgain(generation);
+    problems.push({
+      code: 'PUBLIC_LINK_BROKEN',
+      at,
+      message:
+        found === undefined
+          ? `is ${there ? 'no link' : 'missing'}: users do not reach what is live there`
+          : `leads to ${found}, not to ${target}: users do not reach what is live there`,
+      hint: there && found === undefined ? `mv ${at} ${at}.old && ${again}` : again,
+    });
+  }
+  return problems;
+}
+
+/** Publishing what is live once more writes its generation and the public links anew. */
+function describeAgain({ versions }: Generation): string {
+  const [first] = versions;
+  return first ? `condense publish ${first.join('/')}` : 'condense install <environment>';
+}
