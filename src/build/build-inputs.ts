@@ -81,7 +81,7 @@ export function planInputs(
     launcher: digestText(JSON.stringify([launcher, product.plannerCode])),
     lock: digestText(renderLock(lock)),
     module: digestText(
-      JSON.stringify([product.moduleTemplate, config.site, config.moduleFamily, context.layout.publicScripts]),
+      JSON.stringify([product.moduleTemplates, config.site, config.moduleFamily, context.layout.publicScripts]),
     ),
     spec: digestText(JSON.stringify(plan.spec.dependencies.map((line) => redactUrls(line.text)))),
     squashfs: digestText(JSON.stringify(config.squashfs)),

@@ -3,7 +3,9 @@ import path from 'node:path';
 import { renderLauncher } from '../../launcher/render.ts';
 import { renderLock } from '../conda/lock.ts';
 import type { EnvironmentLock } from '../conda/lock.ts';
-import { listModuleVariables, renderTclModule, type ModuleFacts } from '../modules/tcl-module.ts';
+import { renderLuaModule } from '../modules/lua-module.ts';
+import { listModuleVariables, type ModuleFacts } from '../modules/module-facts.ts';
+import { renderTclModule } from '../modules/tcl-module.ts';
 import {
   describeReleaseId,
   renderManifest,
@@ -13,6 +15,7 @@ import {
 } from '../release/manifest.ts';
 import { ReleaseLayout, type Layout } from '../site/layout.ts';
 import { writePermissions, type AccessPolicy } from '../site/permissions.ts';
+import type { ModuleTemplates } from '../site/product.ts';
 import {
   copyNewFile,
   digestFile,
@@ -37,7 +40,7 @@ export interface ReleaseRequest {
   /** The packed image on the staging disk. */
   readonly image: string;
   readonly site: string;
-  readonly moduleTemplate: string;
+  readonly moduleTemplates: ModuleTemplates;
   readonly plannerCode: string;
   readonly launcher: ReleaseLauncherFacts;
   readonly access: AccessPolicy;
@@ -92,7 +95,8 @@ async function writeIncoming(
   for (const name of facts.commands) await symlink('../launcher', aside.command(name));
   await makeDir(aside.overrides);
   await makeDir(aside.modules);
-  await writeNewFile(aside.tclModule, renderTclModule(request.moduleTemplate, moduleFacts));
+  await writeNewFile(aside.tclModule, renderTclModule(request.moduleTemplates.tcl, moduleFacts));
+  await writeNewFile(aside.luaModule, renderLuaModule(request.moduleTemplates.lua, moduleFacts));
   if (facts.packages.some((entry) => entry.name === 'ipykernel')) {
     await makeDir(path.dirname(aside.kernelSpec));
     await writeNewFile(aside.kernelSpec, renderKernelSpec(facts.fullName, layout.publicFarm(facts.fullName)));
@@ -136,6 +140,7 @@ function planModuleFacts(layout: Layout, request: ReleaseRequest, id: string): M
     farm: layout.publicFarm(facts.fullName),
     activation: facts.activation,
     variables: planLaunchAgents(facts.commands, layout.release(facts.fullName, id)),
+    hasPython: facts.commands.includes('python3'),
     packages: facts.packages.map(({ name, version, source }) => `${name} ${version}${source ? ` (${source})` : ''}`),
   };
 }

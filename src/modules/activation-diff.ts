@@ -1,6 +1,7 @@
 // What activating an environment changes, as typed data. Modules are rendered from it; nothing is dumped as text.
+import { findModuleLimit, findShellLimits, MODULE_SYSTEMS } from './shell-limits.ts';
 
-type ActivationChange =
+export type ActivationChange =
   | { readonly kind: 'set'; readonly name: string; readonly value: string }
   /** Directories that go in front of a list variable, in their final order. */
   | { readonly kind: 'prepend'; readonly name: string; readonly entries: readonly string[] }
@@ -51,16 +52,30 @@ export function compareActivation(before: Environment, after: Environment, after
       warnings.push(`activation exports ${JSON.stringify(name)}, which a module cannot express`);
     } else if (value === undefined) {
       changes.push({ kind: 'unset', name });
-    } else if (value.includes('\uFFFD')) {
-      warnings.push(`activation sets ${name} to bytes that are not UTF-8, which a module cannot express`);
-    } else if (value.includes('\n')) {
-      // Environment Modules 5.2 writes a newline for sh as backslash and newline, which sh drops.
-      warnings.push(`activation sets ${name} to several lines, which a module cannot express`);
     } else {
-      changes.push(describeChange(name, value, afterProbe.get(name)));
+      const limit = findModuleLimit(value);
+      if (limit !== undefined) warnings.push(`activation sets ${name} to ${limit}, which a module cannot express`);
+      else changes.push(describeChange(name, value, afterProbe.get(name)));
     }
   }
-  return { changes, warnings };
+  return { changes, warnings: [...warnings, ...changes.flatMap(describeLimits)] };
+}
+
+/** What of a change, which modules can express, does not reach every shell. */
+function describeLimits(change: ActivationChange): string[] {
+  return MODULE_SYSTEMS.flatMap((system) => {
+    const shells = findShellLimits(system, valuesOf(change));
+    const who = shells.filter((shell) => shell !== 'tcsh').join(' and ');
+    return shells.length === 0
+      ? []
+      : [`activation sets ${change.name} to what ${system} cannot give ${who}: it is not set there`];
+  });
+}
+
+/** Every text that a change puts into its variable. */
+export function valuesOf(change: ActivationChange): readonly string[] {
+  if (change.kind === 'unset') return [];
+  return change.kind === 'set' ? [change.value] : change.entries;
 }
 
 function describeChange(name: string, value: string, probed: string | undefined): ActivationChange {

@@ -1,6 +1,6 @@
 // Generations: the public face of the site as data, and the links that show it.
 import path from 'node:path';
-import { renderModulerc } from '../modules/modulerc.ts';
+import { renderLuaModulerc, renderModulerc } from '../modules/modulerc.ts';
 import type { Layout } from '../site/layout.ts';
 
 /** What users can reach: which release each version is, and which version each alias means. */
@@ -150,6 +150,7 @@ export function planGeneration(layout: Layout, generation: Generation): Generati
     links.push({ path: path.join(at.envs, fullName), target: layout.condaPrefix(fullName) });
     add(path.join(at.scripts, `${fullName}.d`), release.dir);
     add(path.join(modules, fullName), release.tclModule);
+    add(path.join(modules, `${fullName}.lua`), release.luaModule);
   }
   for (const [alias, fullName] of generation.aliases) {
     links.push({ path: path.join(at.envs, alias), target: fullName });
@@ -161,6 +162,9 @@ export function planGeneration(layout: Layout, generation: Generation): Generati
     dir: at.dir,
     directories: [at.dir, at.envs, at.scripts, path.dirname(modules), modules],
     links,
-    files: [{ path: path.join(modules, '.modulerc'), text: renderModulerc(layout.moduleFamily, generation.aliases) }],
+    files: [
+      { path: path.join(modules, '.modulerc'), text: renderModulerc(layout.moduleFamily, generation.aliases) },
+      { path: path.join(modules, '.modulerc.lua'), text: renderLuaModulerc(layout.moduleFamily, generation.aliases) },
+    ],
   };
 }

@@ -195,6 +195,10 @@ export class ReleaseLayout {
   get tclModule(): string {
     return path.join(this.modules, this.#fullName);
   }
+  /** `modules/analysis3-26.11.lua`: the same for Lmod, which takes it before the other. */
+  get luaModule(): string {
+    return path.join(this.modules, `${this.#fullName}.lua`);
+  }
   get kernels(): string {
     return path.join(this.dir, 'kernels');
   }

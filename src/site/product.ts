@@ -15,10 +15,16 @@ import {
 } from '../system/files.ts';
 import path from 'node:path';
 
+/** Texts of modules-templates. */
+export interface ModuleTemplates {
+  readonly tcl: string;
+  readonly lua: string;
+}
+
 export interface Product {
   readonly version: string;
   readonly baseTemplate: string;
-  readonly moduleTemplate: string;
+  readonly moduleTemplates: ModuleTemplates;
   readonly plannerCode: string;
 }
 
@@ -35,7 +41,10 @@ export async function readProduct(layout: Layout): Promise<Product> {
   return {
     version: product.version,
     baseTemplate: await readText(layout.baseDefinitionTemplate),
-    moduleTemplate: await readText(layout.moduleTemplate('environment.tcl.hbs')),
+    moduleTemplates: {
+      tcl: await readText(layout.moduleTemplate('environment.tcl.hbs')),
+      lua: await readText(layout.moduleTemplate('environment.lua.hbs')),
+    },
     plannerCode: await readText(layout.launcherPlanner),
   };
 }

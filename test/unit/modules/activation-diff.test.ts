@@ -50,15 +50,17 @@ describe('compareActivation', () => {
   });
 
   it('says what a module cannot express instead of dropping it in silence', () => {
-    const after = env({ 'BASH_FUNC_f%%': '() {  :\n}', BAD: 'a\uFFFDb', LINES: 'a\nb' });
+    const after = env({ 'BASH_FUNC_f%%': '() {  :\n}', BAD: 'a\uFFFDb', LINES: 'a\nb', SMILE: '🌍', TIDE: '~' });
 
     const { changes, warnings } = compareActivation(env({}), after, after);
 
-    expect(changes).toEqual([]);
+    expect(changes).toEqual([{ kind: 'set', name: 'TIDE', value: '~' }]);
     expect(warnings).toEqual([
       'activation sets BAD to bytes that are not UTF-8, which a module cannot express',
       'activation exports "BASH_FUNC_f%%", which a module cannot express',
       'activation sets LINES to several lines, which a module cannot express',
+      'activation sets SMILE to a character beyond U+FFFF, which a module cannot express',
+      'activation sets TIDE to what Environment Modules cannot give sh and bash and csh and zsh and fish: it is not set there',
     ]);
   });
 });

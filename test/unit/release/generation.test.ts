@@ -179,9 +179,16 @@ it('plans the links that users know, relative to each other', () => {
     { path: `${at}/envs/a-1`, target: '/opt/conda/a-1' },
     { path: `${at}/scripts/a-1.d`, target: '../../../releases/a-1/20261121T000000Z-00000000' },
     { path: `${at}/modules/conda/a-1`, target: '../../../../releases/a-1/20261121T000000Z-00000000/modules/a-1' },
+    {
+      path: `${at}/modules/conda/a-1.lua`,
+      target: '../../../../releases/a-1/20261121T000000Z-00000000/modules/a-1.lua',
+    },
     { path: `${at}/envs/a`, target: 'a-1' },
     { path: `${at}/scripts/a.d`, target: 'a-1.d' },
     { path: `${at}/restores`, target: '../5' },
   ]);
-  expect(plan.files.map((file) => file.path)).toEqual([`${at}/modules/conda/.modulerc`]);
+  expect(plan.files.map((file) => file.path)).toEqual([
+    `${at}/modules/conda/.modulerc`,
+    `${at}/modules/conda/.modulerc.lua`,
+  ]);
 });

@@ -1,0 +1,53 @@
+// What a modulefile of one release says, whichever language it is written in.
+import type { ActivationDiff, ActivationChange } from './activation-diff.ts';
+
+export interface ModuleFacts {
+  readonly site: string;
+  /** `conda`: only one module of a family is loaded at a time. */
+  readonly family: string;
+  readonly fullName: string;
+  readonly releaseId: string;
+  /** The farm as users see it: goes in front of PATH. */
+  readonly farm: string;
+  readonly activation: ActivationDiff;
+  /** What the module sets besides. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** `name version` lines for `module help`. */
+  readonly packages: readonly string[];
+  /** Whether it brings a python3: then no other module of Lmod's family `python` is loaded with it. */
+  readonly hasPython: boolean;
+}
+
+/** The names of what the module sets, PATH left out. */
+export function listModuleVariables(facts: ModuleFacts): string[] {
+  return planModuleChanges(facts)
+    .map(({ name }) => name)
+    .filter((name) => name !== 'PATH');
+}
+
+/** What loading does, in order. */
+export function planModuleChanges(facts: ModuleFacts): ActivationChange[] {
+  return [
+    ...facts.activation.changes,
+    ...Object.entries(facts.variables).map(([name, value]) => ({ kind: 'set' as const, name, value })),
+    // Later commands of this job stay with this release (launcher, "Pin").
+    { kind: 'set', name: 'CONDENSE_RELEASE', value: `${facts.fullName}/${facts.releaseId}` },
+    { kind: 'prepend', name: 'PATH', entries: [facts.farm] },
+  ];
+}
+
+/** For `module help`. */
+export function describeModule(facts: ModuleFacts): string {
+  return [
+    `${facts.fullName}: a conda environment of ${facts.site}, release ${facts.releaseId}.`,
+    `Its commands are on PATH after loading; scripts can start with #!${facts.farm}/python3.`,
+    '',
+    `${facts.packages.length} packages:`,
+    ...facts.packages.map((line) => `  ${line}`),
+  ].join('\n');
+}
+
+/** For `module whatis` and, in Lmod, for `module keyword` and `module spider`. */
+export function describeWhatis(facts: ModuleFacts): string {
+  return `Conda environment ${facts.fullName} of ${facts.site} (release ${facts.releaseId})`;
+}

@@ -1,0 +1,220 @@
+// What users type, in every shell with both module systems, on modulefiles as condense writes them.
+import { mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { renderLuaModule } from '../../../src/modules/lua-module.ts';
+import type { ModuleFacts } from '../../../src/modules/module-facts.ts';
+import { renderLuaModulerc, renderModulerc } from '../../../src/modules/modulerc.ts';
+import { renderTclModule } from '../../../src/modules/tcl-module.ts';
+import {
+  MODULE_SYSTEMS,
+  runModuleSession,
+  SYSTEMS_AND_SHELLS,
+  type ModuleSystem,
+  type Shell,
+} from '../../modules/module-shells.ts';
+
+const template = (name: string): Promise<string> =>
+  readFile(new URL(`../../../modules-templates/${name}`, import.meta.url), 'utf8');
+const FARMS = '/site/apps/conda_scripts';
+let dir: string;
+
+const facts = (fullName: string): ModuleFacts => ({
+  site: 'test site',
+  family: 'conda',
+  fullName,
+  releaseId: '20261121T000000Z-00000000',
+  farm: `${FARMS}/${fullName}.d/bin`,
+  variables: { OMPI_MCA_orte_launch_agent: '/site/orted' },
+  activation: {
+    changes: [
+      { kind: 'set', name: 'CONDA_PROMPT_MODIFIER', value: `(${fullName}) ` },
+      {
+        kind: 'set',
+        name: 'GREETING',
+        value: `${fullName}: $HOME "q" 'r' \\ ; # \`x\` $(id) * ? ~ & | < > % é 漢`,
+      },
+      { kind: 'set', name: 'EMPTY', value: '' },
+      { kind: 'set', name: 'ODD', value: '[x] {y} =z !' },
+      { kind: 'prepend', name: 'PERL5LIB', entries: [`/${fullName}/a b`, `/${fullName}/b`] },
+      { kind: 'append', name: 'INFOPATH', entries: [`/${fullName}/info`] },
+      { kind: 'unset', name: 'PYTHONHOME' },
+    ],
+    warnings: [],
+  },
+  packages: ['numpy 2.1', 'xarray 2026.1'],
+  hasPython: true,
+});
+
+/** What `module load conda/<fullName>` makes of an environment. ODD is what not every shell can be given. */
+function loadedIn(
+  system: ModuleSystem,
+  shell: Shell,
+  fullName: string,
+  before: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const { activation, farm, releaseId } = facts(fullName);
+  const after: Record<string, string> = { ...before };
+  for (const change of activation.changes) if (change.kind === 'set') after[change.name] = change.value;
+  after['PERL5LIB'] = [`/${fullName}/a b`, `/${fullName}/b`, ...(before['PERL5LIB'] ? [before['PERL5LIB']] : [])].join(
+    ':',
+  );
+  after['INFOPATH'] = [...(before['INFOPATH'] ? [before['INFOPATH']] : []), `/${fullName}/info`].join(':');
+  delete after['PYTHONHOME'];
+  if (shell.endsWith('csh') || (shell === 'fish' && system === 'Environment Modules')) delete after['ODD'];
+  after['OMPI_MCA_orte_launch_agent'] = '/site/orted';
+  after['CONDENSE_RELEASE'] = `${fullName}/${releaseId}`;
+  after['PATH'] = `${farm}:${before['PATH'] ?? ''}`;
+  return Object.fromEntries(
+    Object.entries(after).map(([name, value]) => [name, Buffer.from(value).toString('latin1')]),
+  );
+}
+
+/** What is kept until unloading. */
+const withoutSaved = (environment: Readonly<Record<string, string>> | undefined): Record<string, string> =>
+  Object.fromEntries(Object.entries(environment ?? {}).filter(([name]) => !name.startsWith('CONDENSE_SAVED_')));
+
+beforeAll(async () => {
+  dir = await mkdtemp(path.join(os.tmpdir(), 'condense-modules-'));
+  const family = path.join(dir, 'conda');
+  await mkdir(family);
+  for (const name of ['analysis3-26.11', 'analysis3-26.12', 'other-1']) {
+    await writeFile(path.join(family, name), renderTclModule(await template('environment.tcl.hbs'), facts(name)));
+    await writeFile(
+      path.join(family, `${name}.lua`),
+      renderLuaModule(await template('environment.lua.hbs'), facts(name)),
+    );
+  }
+  await writeAlias('analysis3-26.11');
+});
+afterAll(async () => {
+  await rm(dir, { recursive: true, force: true });
+});
+
+async function writeAlias(fullName: string): Promise<void> {
+  const aliases = new Map([['analysis3', fullName]]);
+  await writeFile(path.join(dir, 'conda/.modulerc'), renderModulerc('conda', aliases));
+  await writeFile(path.join(dir, 'conda/.modulerc.lua'), renderLuaModulerc('conda', aliases));
+}
+
+const MINE = {
+  PERL5LIB: '/mine:/mine too',
+  INFOPATH: '/mine',
+  PYTHONHOME: '/mine:with colon',
+  GREETING: 'mine: a b:c',
+  CONDENSE_RELEASE: 'x/y',
+};
+
+describe.each(SYSTEMS_AND_SHELLS)('%s in %s', (system, shell) => {
+  const loaded = (fullName: string, before: Readonly<Record<string, string>>): Record<string, string> =>
+    loadedIn(system, shell, fullName, before);
+
+  it.each([
+    ['nothing set before', {}],
+    ['everything set before', MINE],
+  ])('sets what activation sets through the alias, and leaves no trace on unloading: %s', async (_, env) => {
+    const { environments, stderr } = await runModuleSession(
+      system,
+      shell,
+      dir,
+      ['module load conda/analysis3', 'module unload conda'],
+      env,
+    );
+    const [before = {}, during, after] = environments;
+
+    expect(withoutSaved(during), stderr).toEqual(loaded('analysis3-26.11', before));
+    expect(after).toEqual(before);
+  });
+
+  it('switches to another version and back, reloads, and restores what was there at first', async () => {
+    const { environments, stderr } = await runModuleSession(
+      system,
+      shell,
+      dir,
+      [
+        'module load conda/analysis3-26.11',
+        'module switch conda/analysis3-26.11 conda/analysis3-26.12',
+        'module switch conda/analysis3-26.12 conda/other-1',
+        system === 'Lmod' ? 'module update' : 'module reload',
+        'module unload conda',
+      ],
+      MINE,
+    );
+    const [before = {}, first, second, third, reloaded, after] = environments;
+
+    expect(withoutSaved(first), stderr).toEqual(loaded('analysis3-26.11', before));
+    expect(withoutSaved(second), stderr).toEqual(loaded('analysis3-26.12', before));
+    expect(withoutSaved(third), stderr).toEqual(loaded('other-1', before));
+    expect(withoutSaved(reloaded), stderr).toEqual(loaded('other-1', before));
+    expect(after).toEqual(before);
+  });
+
+  it('has one environment at a time: Environment Modules refuses the second, Lmod takes it for the first', async () => {
+    const { environments, stderr } = await runModuleSession(
+      system,
+      shell,
+      dir,
+      ['module load conda/analysis3-26.11', 'module load conda/other-1', 'module purge'],
+      MINE,
+    );
+    const [before = {}, , second, after] = environments;
+
+    expect(withoutSaved(second), stderr).toEqual(loaded(system === 'Lmod' ? 'other-1' : 'analysis3-26.11', before));
+    expect(stderr).toMatch(system === 'Lmod' ? /conda\/analysis3-26\.11 => conda\/other-1/ : /conflict/);
+    expect(after).toEqual(before);
+  });
+
+  it('unloads what it has loaded after the alias means another version', async () => {
+    await writeAlias('analysis3-26.11');
+    const next = path.join(dir, 'conda/.next');
+    await writeFile(next, renderModulerc('conda', new Map([['analysis3', 'analysis3-26.12']])));
+    await writeFile(`${next}.lua`, renderLuaModulerc('conda', new Map([['analysis3', 'analysis3-26.12']])));
+    try {
+      const { environments, stderr } = await runModuleSession(
+        system,
+        shell,
+        dir,
+        [
+          'module load conda/analysis3',
+          `cp ${next} ${dir}/conda/.modulerc`,
+          `cp ${next}.lua ${dir}/conda/.modulerc.lua`,
+          'module unload conda',
+          'module load conda/analysis3',
+          'module unload conda',
+        ],
+        MINE,
+      );
+      const [before = {}, first, , , unloaded, second, after] = environments;
+
+      expect(withoutSaved(first), stderr).toEqual(loaded('analysis3-26.11', before));
+      expect(unloaded).toEqual(before);
+      expect(withoutSaved(second), stderr).toEqual(loaded('analysis3-26.12', before));
+      expect(after).toEqual(before);
+    } finally {
+      await writeAlias('analysis3-26.11');
+      await rm(next);
+      await rm(`${next}.lua`);
+    }
+  });
+});
+
+describe.each(MODULE_SYSTEMS)('%s', (system) => {
+  const ask = async (...steps: string[]): Promise<string> => {
+    const { stdout, stderr } = await runModuleSession(system, 'bash', dir, steps);
+    return `${stdout}\n${stderr}`;
+  };
+
+  it('lists each version once, with its alias', async () => {
+    const said = await ask('module -t avail');
+    expect(said.match(/conda\/analysis3-26\.11\b/g)?.length).toBeLessThanOrEqual(2);
+    expect(said).not.toContain('.lua');
+    expect(said).toMatch(/analysis3\b(?!-)/);
+  });
+
+  it('shows the package list in module help and a line in module whatis', async () => {
+    const said = await ask('module help conda/analysis3', 'module whatis conda/analysis3');
+    expect(said).toContain('  numpy 2.1\n  xarray 2026.1');
+    expect(said).toContain('Conda environment analysis3-26.11 of test site');
+  });
+});
