@@ -1,21 +1,17 @@
-// `condense install`, `build` and `publish`: from an environment.yml to what users load.
+// `condense install` and `build`: from an environment.yml to a gated release, and to what users load.
 import { describeBuildPlan, planBuild, planEnvironment, type BuildPlan } from '../build/build-plan.ts';
 import { buildRelease, type BuildOutcome } from '../build/pipeline.ts';
 import { readEnvironmentSpec } from '../config/read-config.ts';
 import { readPipSection } from '../pip/pip-section.ts';
-import { readManifest } from '../release/find-release.ts';
-import { compareFaces, NOTHING_PUBLISHED, planPublish } from '../release/generation.ts';
-import { publishFace } from '../release/publish.ts';
-import { describeEntry } from '../release/journal.ts';
-import { PUBLISH_WAIT_MS, withLock } from '../release/site-lock.ts';
+import { publishChange } from '../release/change-face.ts';
+import { checkProtected } from '../release/face-plan.ts';
+import { NOTHING_PUBLISHED } from '../release/generation.ts';
+import { withLock } from '../release/site-lock.ts';
 import { readCurrentGeneration } from '../release/site-state.ts';
-import { verifyFace } from '../release/verify-face.ts';
-import { checkRelease } from '../release/verify-release.ts';
-import { checkOwner } from '../site/permissions.ts';
 import { describePlatform } from '../site/platform.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { describeFullDisk } from '../system/system-error.ts';
-import { parseReleaseName } from './release-name.ts';
+import { planPublishing } from './publish.ts';
 import { openBuild, type Session } from './session.ts';
 
 export interface InstallOptions {
@@ -23,19 +19,34 @@ export interface InstallOptions {
   readonly offline?: boolean | undefined;
   /** Builds although there is a release of the same inputs: it may be damaged. */
   readonly rebuild?: boolean | undefined;
+  /** Also into a version that is stable and protected. */
+  readonly stable?: boolean | undefined;
 }
 
 /** Builds, gates and publishes: all of the environments, or none of those after the first that fails. */
 export async function runInstall(session: Session, names: readonly string[], options: InstallOptions): Promise<void> {
-  for (const plan of await planAll(session, names)) {
+  const plans = await planAll(session, names);
+  if (!options.stable) {
+    const face = (await readCurrentGeneration(session.layout)) ?? NOTHING_PUBLISHED;
+    const releases = plans.map(({ fullName, environment }) => ({ fullName, environment: environment.name }));
+    checkProtected(face, releases, session.config); // before hours of building, not after them
+  }
+  for (const plan of plans) {
     if (options.dryRun) {
       printPlan(session, plan);
       continue;
     }
     const outcome = await build(session, plan, options);
-    const { generation, changed } = await publish(session, plan.fullName, outcome.manifest.id);
     const { manifest } = outcome;
-    const state = changed ? `is live as generation ${generation}` : `was live already: nothing to do`;
+    const release = { fullName: plan.fullName, id: manifest.id };
+    const { generation, changed } = await publishChange(
+      session,
+      planPublishing(session, [release], options),
+      (text) => {
+        session.output.report({ type: 'warning', text });
+      },
+    );
+    const state = changed ? `is live as generation ${generation ?? ''}` : `was live already: nothing to do`;
     session.output.result(
       { environment: plan.fullName, release: manifest.id, generation, changed, built: outcome.built },
       [`${plan.fullName} release ${manifest.id} ${state}`, ...describeUse(session, plan.fullName)],
@@ -56,19 +67,6 @@ export async function runBuild(session: Session, names: readonly string[], optio
       `publish it with: condense publish ${plan.fullName}/${manifest.id}`,
     ]);
   }
-}
-
-/** @param release `<full name>/<release id>`, as `condense build` prints it */
-export async function runPublish(session: Session, release: string, options: InstallOptions): Promise<void> {
-  const { fullName: name, id } = parseReleaseName(release);
-  if (options.dryRun) {
-    session.output.result({ release }, [`publish  ${release} as a new generation of ${session.layout.generations}`]);
-    return;
-  }
-  const { generation, changed } = await publish(session, name, id);
-  session.output.result({ environment: name, release: id, generation, changed }, [
-    changed ? `${release} is live as generation ${generation}` : `${release} was live already: nothing to do`,
-  ]);
 }
 
 /** @throws AppError of the configuration: what is wrong with the last of them is said before the first is built */
@@ -100,36 +98,6 @@ async function build(session: Session, plan: BuildPlan, { offline, rebuild }: In
     );
   } catch (error) {
     throw describeFullDisk(error, EXIT.buildFailed);
-  }
-}
-
-async function publish(session: Session, name: string, id: string): Promise<{ generation: number; changed: boolean }> {
-  const { config, layout, output, signal } = session;
-  await checkOwner(config);
-  // Before the lock is taken: others can publish meanwhile. What is live already is looked at by `condense verify`.
-  if ((await readCurrentGeneration(layout))?.versions.get(name) !== id)
-    await checkRelease(layout, name, id, { report: output.report, signal });
-  const work = async (): Promise<{ generation: number; changed: boolean }> => {
-    const manifest = await readManifest(layout, name, id);
-    const current = await readCurrentGeneration(layout);
-    const { face, warnings } = planPublish(
-      current ?? NOTHING_PUBLISHED,
-      { fullName: name, id },
-      config.environments.get(manifest.environment),
-    );
-    for (const text of warnings) output.report({ type: 'warning', text });
-    if (current && compareFaces(face, current) && (await verifyFace(layout)).length === 0)
-      return { generation: current.number, changed: false };
-    const generation = await publishFace(layout, face, describeEntry('publish', `${name}/${id}`));
-    return { generation, changed: true };
-  };
-  try {
-    return await withLock(layout.lockFile('publish'), `publishing ${name}/${id}`, work, {
-      waitMs: PUBLISH_WAIT_MS,
-      signal,
-    });
-  } catch (error) {
-    throw describeFullDisk(error, EXIT.publishFailed);
   }
 }
 

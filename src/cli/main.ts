@@ -40,6 +40,8 @@ function parseCount(text: string): number {
   return Number(text);
 }
 
+const collect = (text: string, before: readonly string[]): readonly string[] => [...before, text];
+
 // Commands are imported when they run: loading all of them takes longer than most commands do.
 function buildProgram(): Command {
   const program = new Command('condense')
@@ -58,6 +60,7 @@ function buildProgram(): Command {
     .option('--dry-run', 'say what would be built and written, and do nothing')
     .option('--offline', 'ask no channel: use what is in the caches and in files')
     .option('--rebuild', 'build even where a release of the same inputs is there, such as a damaged one')
+    .option('--stable', 'also where that replaces what is stable and protected (protect_stable)')
     .action(
       action(async (session, names: string[], options: InstallOptions) =>
         (await import('./install.ts')).runInstall(session, names, options),
@@ -72,16 +75,37 @@ function buildProgram(): Command {
         (await import('./install.ts')).runBuild(session, names, options),
       ),
     );
-  sub('publish <release>', 'show users a gated release: <full name>/<release id>')
-    .option('--dry-run', 'say what would be written, and do nothing')
+  sub('publish <release...>', 'show users gated releases, <full name>/<release id>, in one step')
+    .option('--promote <alias=version>', 'move an alias in the same step; can be given several times', collect, [])
+    .option('--stable', 'also where that replaces what is stable and protected (protect_stable)')
+    .option('--dry-run', 'print every path that would be touched, and do nothing')
     .action(
-      action(async (session, release: string, options: { dryRun?: boolean }) =>
-        (await import('./install.ts')).runPublish(session, release, options),
+      action(
+        async (
+          session,
+          releases: string[],
+          options: { promote: readonly string[]; stable?: boolean; dryRun?: boolean },
+        ) => (await import('./publish.ts')).runPublish(session, releases, options),
+      ),
+    );
+  sub('promote <what...>', 'move aliases: <alias>=<version>, or an environment to have them as configured')
+    .option('--dry-run', 'print every path that would be touched, and do nothing')
+    .action(
+      action(async (session, what: string[], options: { dryRun?: boolean }) =>
+        (await import('./promote.ts')).runPromote(session, what, options),
+      ),
+    );
+  sub('remove <name...>', 'take versions and aliases away from users; releases stay on disk')
+    .option('--stable', 'also what is stable')
+    .option('--dry-run', 'print every path that would be touched, and do nothing')
+    .action(
+      action(async (session, names: string[], options: { stable?: boolean; dryRun?: boolean }) =>
+        (await import('./remove.ts')).runRemove(session, names, options),
       ),
     );
   sub('rollback [environment]', 'show users what they saw before: everything, or one environment')
     .option('--to <generation>', 'that generation instead of the one before', parseCount)
-    .option('--dry-run', 'say what would change, and do nothing')
+    .option('--dry-run', 'print every path that would be touched, and do nothing')
     .action(
       action(async (session, environment: string | undefined, options: { to?: number; dryRun?: boolean }) =>
         (await import('./rollback.ts')).runRollback(session, environment, options),

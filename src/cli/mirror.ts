@@ -7,6 +7,7 @@ import { parseLock } from '../conda/lock.ts';
 import { readEnvironmentSpec } from '../config/read-config.ts';
 import { listPackages, type MirroredLock, type MirrorPlan } from '../mirror/mirror-plan.ts';
 import { planMirrorChange, writeMirror, type MirrorChange } from '../mirror/write-mirror.ts';
+import { parseIfReleaseName } from '../release/release-name.ts';
 import { readCurrentGeneration } from '../release/site-state.ts';
 import { checkOwner } from '../site/permissions.ts';
 import { AppError } from '../system/app-error.ts';
@@ -103,13 +104,11 @@ async function readLocks(session: Session, names: readonly string[]): Promise<Mi
   }
   return await Promise.all(
     wanted.map(async (name) => {
-      const [fullName = '', id = '', ...rest] = name.split('/');
       const shown = live.get(name) === undefined ? (current?.aliases.get(name) ?? name) : name;
       const shownId = live.get(shown);
       if (shownId !== undefined) return await readReleaseLock(session, shown, shownId);
-      if (/^[A-Za-z0-9][\w.-]*$/.test(fullName) && /^\d{8}T\d{6}Z-[0-9a-f]{8}$/.test(id) && rest.length === 0)
-        return await readReleaseLock(session, fullName, id);
-      return await readLockFile(name);
+      const release = parseIfReleaseName(name);
+      return release ? await readReleaseLock(session, release.fullName, release.id) : await readLockFile(name);
     }),
   );
 }

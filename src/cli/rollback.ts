@@ -1,14 +1,13 @@
 // `condense rollback`: puts an older generation's content back, by the same one rename that publishes.
 import { planEnvironment } from '../build/build-plan.ts';
-import { compareFaces, planRollback, type PublicFace } from '../release/generation.ts';
-import { publishFace } from '../release/publish.ts';
-import { describeEntry } from '../release/journal.ts';
-import { PUBLISH_WAIT_MS, withLock } from '../release/site-lock.ts';
-import { readCurrentGeneration, readGenerations } from '../release/site-state.ts';
-import { checkOwner } from '../site/permissions.ts';
+import type { WantedFace } from '../release/change-face.ts';
+import { finishFace } from '../release/face-plan.ts';
+import type { Generation, PublicFace } from '../release/generation.ts';
+import { planRollback } from '../release/rollback-plan.ts';
+import { readGenerations } from '../release/site-state.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
-import { describeFullDisk } from '../system/system-error.ts';
+import { runChange } from './face.ts';
 import type { Session } from './session.ts';
 
 export interface RollbackOptions {
@@ -20,76 +19,48 @@ export interface RollbackOptions {
 export async function runRollback(
   session: Session,
   environment: string | undefined,
-  options: RollbackOptions,
+  { to, dryRun }: RollbackOptions,
 ): Promise<void> {
-  const { layout, output } = session;
-  const work = async (): Promise<void> => {
-    const current = await readCurrentGeneration(layout);
-    const history = await readGenerations(layout);
-    if (environment !== undefined) checkEnvironment(session, environment, history);
-    const plan =
-      current &&
-      planRollback(history, current, {
-        environment,
-        to: options.to,
-        environments: [...session.config.environments.keys()],
-      });
-    if (!current || !plan) {
-      const target =
-        options.to === undefined ? undefined : history.find((generation) => generation.number === options.to);
-      if (current && target && compareFaces(target, current)) {
-        output.result({ generation: current.number, changed: false }, [
-          `generation ${options.to ?? ''} is what users see: nothing to do`,
-        ]);
-        return;
-      }
-      throw new AppError(EXIT.publishFailed, {
-        code: 'ROLLBACK_IMPOSSIBLE',
-        message:
-          options.to !== undefined && !target
-            ? `there is no generation ${options.to}; there are: ${history.map((generation) => generation.number).join(', ') || 'none'}`
-            : `there is no older generation${environment === undefined ? '' : ` in which ${environment} differs`}`,
-        at: layout.generations,
-        hint: 'condense list --releases',
-      });
-    }
-    const changes = describeChanges(current.versions, plan.face.versions);
-    const data = { restores: plan.restores, versions: Object.fromEntries(plan.face.versions) };
-    if (options.dryRun) {
-      output.result(data, [`would restore generation ${plan.restores}:`, ...changes]);
-      return;
-    }
-    const generation = await publishFace(
-      layout,
-      plan.face,
-      describeEntry('rollback', environment ?? 'all'),
-      plan.restores,
-    );
-    output.result({ generation, changed: true, ...data }, [
-      `generation ${generation} shows what generation ${plan.restores} showed:`,
-      ...changes,
-    ]);
-  };
-  if (options.dryRun) {
-    await work();
-    return;
-  }
-  await checkOwner(session.config);
-  const wait = { waitMs: PUBLISH_WAIT_MS, signal: session.signal };
-  await withLock(layout.lockFile('publish'), 'rollback', work, wait).catch((error: unknown) => {
-    throw describeFullDisk(error, EXIT.publishFailed);
+  await runChange(
+    session,
+    {
+      action: 'rollback',
+      subject: [environment ?? 'everything', ...(to === undefined ? [] : [`--to ${to}`])].join(' '),
+      plan: (current) => planBack(session, current, environment, to),
+    },
+    {
+      dryRun,
+      done: ({ generation, restores }) =>
+        `generation ${generation ?? ''} shows what generation ${restores ?? ''} showed:`,
+      nothing: `generation ${to ?? ''} is what users see: nothing to do`,
+    },
+  );
+}
+
+/** @throws AppError ROLLBACK_IMPOSSIBLE, ENVIRONMENT_UNKNOWN */
+async function planBack(
+  { config, layout }: Session,
+  current: Generation | undefined,
+  environment: string | undefined,
+  to: number | undefined,
+): Promise<WantedFace> {
+  const history = await readGenerations(layout);
+  // One that is not in the configuration any more can still go back.
+  if (environment !== undefined && !hasVersionOf(history, environment)) planEnvironment(config, environment);
+  const target = history.find((generation) => generation.number === to);
+  const plan = current && planRollback(history, current, { environment, to, policy: config });
+  if (plan) return { ...finishFace(plan.face, config), restores: plan.restores };
+  if (current && target) return { face: current, warnings: [] };
+  throw new AppError(EXIT.publishFailed, {
+    code: 'ROLLBACK_IMPOSSIBLE',
+    message:
+      to === undefined
+        ? `there is no older generation${environment === undefined ? '' : ` in which ${environment} differs`}`
+        : `there is no generation ${to}; there are: ${history.map(({ number }) => number).join(', ') || 'none'}`,
+    at: layout.generations,
+    hint: 'condense history',
   });
 }
 
-/** One that is not in the configuration any more can still go back. */
-function checkEnvironment({ config }: Session, environment: string, history: readonly PublicFace[]): void {
-  const published = history.flatMap((face) => [...face.versions.keys()]);
-  if (!published.some((name) => name.startsWith(`${environment}-`))) planEnvironment(config, environment);
-}
-
-function describeChanges(now: ReadonlyMap<string, string>, then: ReadonlyMap<string, string>): string[] {
-  const names = [...new Set([...now.keys(), ...then.keys()])].sort();
-  return names
-    .filter((name) => now.get(name) !== then.get(name))
-    .map((name) => `  ${name}  ${now.get(name) ?? '(not there)'} -> ${then.get(name) ?? '(not there)'}`);
-}
+const hasVersionOf = (history: readonly PublicFace[], environment: string): boolean =>
+  history.some((face) => [...face.versions.keys()].some((name) => name.startsWith(`${environment}-`)));

@@ -1,11 +1,12 @@
 // `condense verify`: whether releases, and what users reach of them, still are what was built and published.
 import { readManifest } from '../release/find-release.ts';
+import { parseReleaseName } from '../release/release-name.ts';
 import { readCurrentGeneration } from '../release/site-state.ts';
 import { verifyFace } from '../release/verify-face.ts';
 import { verifyRelease, type VerifiedRelease } from '../release/verify-release.ts';
 import { AppError, type Problem } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
-import { parseReleaseName } from './release-name.ts';
+
 import type { Session } from './session.ts';
 
 export interface VerifyCommandOptions {

@@ -143,6 +143,11 @@ function checkPublicNames(source: YamlSource, text: TextAt, complain: Complain):
     }
     taken.set(name, other ?? meaning);
   };
+  const standard = text(['default_environment']);
+  if (standard !== undefined && !keysAt(source, ['environments']).includes(standard)) {
+    const known = keysAt(source, ['environments']).join(', ') || 'none';
+    complain(['default_environment'], `is ${quoted(standard)}, which is not among the environments: ${known}`);
+  }
   const prefix = text(['prefix']) ?? '';
   const scripts = publicDir(text, 'scripts_dir');
   for (const name of keysAt(source, ['environments'])) {

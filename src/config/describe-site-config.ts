@@ -51,6 +51,7 @@ export function describeSiteConfig(config: SiteConfig, source: YamlSource): read
       ),
     ],
     [['virtual_packages'], config.virtualPackages],
+    [['default_environment'], config.defaultEnvironment],
   ];
   for (const environment of config.environments.values()) {
     const at = ['environments', environment.name];
@@ -59,6 +60,7 @@ export function describeSiteConfig(config: SiteConfig, source: YamlSource): read
       [[...at, 'spec'], environment.specFile],
       [[...at, 'stable'], environment.stable],
       [[...at, 'unstable'], environment.unstable],
+      [[...at, 'protect_stable'], environment.protectStable, ['protect_stable']],
       [[...at, 'gate', 'imports'], environment.gateImports],
       [[...at, 'outside_commands'], environment.outsideCommands],
       [[...at, 'ssh_hosts'], environment.sshHosts],

@@ -80,6 +80,7 @@ function normalise(written: WrittenConfig, source: YamlSource, defaultStaging: s
       specFile: absolute(options.spec ?? `environments/${name}/environment.yml`),
       stable: options.stable,
       unstable: options.unstable,
+      protectStable: options.protect_stable ?? written.protect_stable,
       gateImports: options.gate.imports,
       outsideCommands: options.outside_commands,
       sshHosts: options.ssh_hosts,
@@ -130,6 +131,7 @@ function normalise(written: WrittenConfig, source: YamlSource, defaultStaging: s
     },
     channels: { ...written.channels, alias: written.channels.alias.replace(/\/+$/, '') },
     virtualPackages: written.virtual_packages,
+    defaultEnvironment: written.default_environment,
     environments: new Map(environments),
   };
 }

@@ -28,6 +28,8 @@ export interface SiteConfig {
   readonly channels: ChannelPolicy;
   /** Virtual packages given instead of probed, e.g. `__cuda: '12.4'`. */
   readonly virtualPackages: Readonly<Record<string, string>>;
+  /** The environment whose stable version `module load conda` gives. */
+  readonly defaultEnvironment?: string | undefined;
   readonly environments: ReadonlyMap<string, EnvironmentOptions>;
 }
 
@@ -76,6 +78,8 @@ export interface EnvironmentOptions {
   readonly stable?: string | undefined;
   /** The version behind `analysis3-unstable`. */
   readonly unstable?: string | undefined;
+  /** Whether replacing the release of the version that is stable has to be asked for. */
+  readonly protectStable: boolean;
   /** Modules that the gate imports. */
   readonly gateImports: readonly string[];
   /** Commands that get a link in the farm and run on the host, e.g. `ssh`. */

@@ -123,6 +123,19 @@ export const writtenConfig = z
       .default('conda')
       .describe('The first part of the module name: `conda` in `module load conda/analysis3`.')
       .meta({ examples: ['conda'] }),
+    default_environment: text(nameRule, NAME)
+      .optional()
+      .describe(
+        'The environment whose stable version `module load conda` gives, where users name none. It follows when that alias moves. Default: whichever the module command takes, the highest.',
+      )
+      .meta({ examples: ['analysis3'] }),
+    protect_stable: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Whether a new release of the version that is stable needs to be asked for: without --stable, `install` and `publish` refuse to replace it under its users. Building it is always possible, and so is its first release.',
+      )
+      .meta({ examples: [true] }),
     groups: z
       .strictObject({
         users: matching(GROUP, 'the name of a group')

@@ -26,6 +26,8 @@ export const environmentName = publicNameRule({
   default: 'the module command reads it as a default version',
   base: 'conda calls its own environment so',
   root: 'conda calls its own environment so',
+  stable: 'condense publish --promote stable=<version> means that alias of whatever is published',
+  unstable: 'condense publish --promote unstable=<version> means that alias of whatever is published',
 });
 
 export const pinned = list(text(pinRule)).default([]);
@@ -40,12 +42,19 @@ export const environment = z.strictObject({
     .meta({ examples: ['environments/analysis3/environment.yml'] }),
   stable: version
     .optional()
-    .describe('The version behind the bare name, e.g. behind `analysis3`. Default: the name is no alias.')
+    .describe(
+      'The version behind the bare name, e.g. behind `analysis3`: every publish of the environment puts it there. Default: it is where `condense promote` put it.',
+    )
     .meta({ examples: ['26.08'] }),
   unstable: version
     .optional()
-    .describe('The version behind the name with -unstable, e.g. `analysis3-unstable`. Default: no such alias.')
+    .describe('The version behind the name with -unstable, e.g. `analysis3-unstable`, likewise.')
     .meta({ examples: ['26.11'] }),
+  protect_stable: z
+    .boolean()
+    .optional()
+    .describe(`Instead of the site's.`)
+    .meta({ examples: [true] }),
   gate: z
     .strictObject({
       imports: list(matching(PYTHON_MODULE, 'the name of a Python module'))

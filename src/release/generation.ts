@@ -2,6 +2,9 @@
 import path from 'node:path';
 import { renderLuaModulerc, renderModulerc } from '../modules/modulerc.ts';
 import type { Layout } from '../site/layout.ts';
+import { AppError, type Problem } from '../system/app-error.ts';
+import { EXIT } from '../system/exit-codes.ts';
+import { renderGenerationRecord, type GenerationRecord } from './generation-record.ts';
 
 /** What users can reach: which release each version is, and which version each alias means. */
 export interface PublicFace {
@@ -27,116 +30,43 @@ export interface GenerationPlan {
   readonly files: readonly { readonly path: string; readonly text: string }[];
 }
 
-/** What one environment's configuration wants its aliases to be. */
-export interface WantedAliases {
-  readonly name: string;
-  readonly stable?: string | undefined;
-  readonly unstable?: string | undefined;
-}
-
-/**
- * The face after publishing a release. Aliases of the environment become what the configuration says. One that it points
- * at a version that is not published stays where it is: users lose no name over a slip.
- * @param wanted undefined for an environment that is not in the configuration any more: its aliases stay
- */
-export function planPublish(
-  face: PublicFace,
-  release: { readonly fullName: string; readonly id: string },
-  wanted: WantedAliases | undefined,
-): { readonly face: PublicFace; readonly warnings: readonly string[] } {
-  const versions = new Map(face.versions).set(release.fullName, release.id);
-  const aliases = new Map(face.aliases);
-  const warnings: string[] = [];
-  if (!wanted) return { face: { versions, aliases }, warnings };
-  for (const [alias, version] of [
-    [wanted.name, wanted.stable],
-    [`${wanted.name}-unstable`, wanted.unstable],
-  ] as const) {
-    const target = `${wanted.name}-${version ?? ''}`;
-    const now = aliases.get(alias);
-    if (version === undefined) {
-      if (aliases.delete(alias)) warnings.push(`alias ${alias} is taken away: the configuration does not have it`);
-    } else if (versions.has(target)) aliases.set(alias, target);
-    else
-      warnings.push(
-        `alias ${alias} ${now === undefined ? 'is left out' : `stays at ${now}`}: ${target} is not published`,
-      );
-  }
-  return { face: { versions, aliases }, warnings };
-}
-
 /** True when users would see no difference. */
 export function compareFaces(a: PublicFace, b: PublicFace): boolean {
-  const text = (face: PublicFace): string => JSON.stringify([[...face.versions].sort(), [...face.aliases].sort()]);
-  return text(a) === text(b);
-}
-
-/** Versions and aliases of one environment, out of a face. */
-function ownedBy(environment: string, name: string): boolean {
-  return name === environment || name === `${environment}-unstable` || name.startsWith(`${environment}-`);
+  const same = (one: ReadonlyMap<string, string>, other: ReadonlyMap<string, string>): boolean =>
+    one.size === other.size && [...one].every(([name, value]) => other.get(name) === value);
+  return same(a.versions, b.versions) && same(a.aliases, b.aliases);
 }
 
 /**
- * The face that a rollback gives: all of an older generation, or of it only what belongs to one environment.
- * @param history every generation, in any order
- * @param environments names of all environments, so that `a` does not take what belongs to `a-b`
- * @returns undefined when there is nothing older that differs
+ * What no generation may show: an alias that leads nowhere, or one name for two things.
+ * @throws AppError ALIAS_DANGLING, ALIAS_TAKEN (exit 7), each a problem of its own
  */
-export function planRollback(
-  history: readonly Generation[],
-  current: Generation,
-  options: {
-    readonly environment?: string | undefined;
-    readonly to?: number | undefined;
-    readonly environments: readonly string[];
-  },
-): { readonly face: PublicFace; readonly restores: number } | undefined {
-  const { environment } = options;
-  const environments = environment === undefined ? [] : [...options.environments, environment];
-  const owner = (name: string): string | undefined =>
-    environments.filter((one) => ownedBy(one, name)).sort((a, b) => b.length - a.length)[0];
-  const mix = (older: PublicFace): PublicFace => {
-    if (environment === undefined) return { versions: older.versions, aliases: older.aliases };
-    const pick = (now: ReadonlyMap<string, string>, then: ReadonlyMap<string, string>): Map<string, string> =>
-      new Map([
-        ...[...now].filter(([name]) => owner(name) !== environment),
-        ...[...then].filter(([name]) => owner(name) === environment),
-      ]);
-    return { versions: pick(current.versions, older.versions), aliases: pick(current.aliases, older.aliases) };
-  };
-  const isAsNow = (older: PublicFace): boolean => compareFaces(mix(older), current);
-  const from = findOrigin(history, current, isAsNow);
-  const candidates = history
-    .filter((generation) => (options.to === undefined ? generation.number < from : generation.number === options.to))
-    .sort((a, b) => b.number - a.number);
-  const older = candidates.find((generation) => !isAsNow(generation));
-  return older && { face: mix(older), restores: older.number };
-}
-
-/**
- * The number of the generation that first showed what is shown now. A rollback showed again what an older one had: going
- * back once more starts from there, or it would bring back what the rollback took away. The rollback of another
- * environment, which changed nothing here, does not count.
- */
-function findOrigin(
-  history: readonly Generation[],
-  current: Generation,
-  isAsNow: (generation: Generation) => boolean,
-): number {
-  const byNumber = new Map(history.map((generation) => [generation.number, generation]));
-  let at = current;
-  for (;;) {
-    const before = Math.max(0, ...[...byNumber.keys()].filter((number) => number < at.number));
-    const next = [at.restores, before]
-      .map((number) => byNumber.get(number ?? 0))
-      .find((generation) => generation && isAsNow(generation));
-    if (!next) return at.number;
-    at = next;
+export function checkFace(face: PublicFace): void {
+  const problems: Problem[] = [];
+  for (const [alias, fullName] of face.aliases) {
+    if (face.versions.has(alias)) {
+      problems.push({
+        code: 'ALIAS_TAKEN',
+        message: `${alias} would be an alias, of ${fullName}, and a published version at the same time`,
+        hint: `call the environment otherwise in the configuration, or take the version away first: condense remove ${alias}`,
+      });
+    }
+    if (!face.versions.has(fullName)) {
+      problems.push({
+        code: 'ALIAS_DANGLING',
+        message: `alias ${alias} would lead nowhere: it means ${fullName}, which would not be published`,
+        hint: `move it first (condense promote ${alias}=<version>), or take it away as well (condense remove ${fullName} ${alias})`,
+      });
+    }
   }
+  if (problems.length > 0) throw new AppError(EXIT.publishFailed, problems);
 }
 
-/** Every path of a generation. Link targets are relative: a site can be mounted elsewhere. */
-export function planGeneration(layout: Layout, generation: Generation): GenerationPlan {
+/**
+ * Every path of a generation. Link targets are relative: a site can be mounted elsewhere.
+ * @param record who made it, when and why, a file of its own; older ones have none
+ */
+export function planGeneration(layout: Layout, generation: Generation, record?: GenerationRecord): GenerationPlan {
   const at = layout.generation(generation.number);
   const modules = at.modules(layout.moduleFamily);
   const links: { path: string; target: string }[] = [];
@@ -165,6 +95,7 @@ export function planGeneration(layout: Layout, generation: Generation): Generati
     files: [
       { path: path.join(modules, '.modulerc'), text: renderModulerc(layout.moduleFamily, generation.aliases) },
       { path: path.join(modules, '.modulerc.lua'), text: renderLuaModulerc(layout.moduleFamily, generation.aliases) },
+      ...(record ? [{ path: at.record, text: renderGenerationRecord(record) }] : []),
     ],
   };
 }

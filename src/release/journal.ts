@@ -7,7 +7,8 @@ import { appendLine } from '../system/files.ts';
 
 /** A line of the journal, without its time. */
 export interface JournalEntry {
-  readonly action: 'publish' | 'rollback' | 'unlock' | 'collect';
+  readonly action: 'publish' | 'promote' | 'remove' | 'rollback' | 'unlock' | 'collect';
+  /** What was asked for, as a person types it. */
   readonly subject: string;
   readonly user: string;
   readonly host: string;

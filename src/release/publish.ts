@@ -16,34 +16,97 @@ import {
   syncPath,
   writeNewFile,
 } from '../system/files.ts';
-import { planGeneration, type GenerationPlan, type PublicFace } from './generation.ts';
+import { planFaceChanges } from './face-changes.ts';
+import { readManifest } from './find-release.ts';
+import type { FaceChange, GenerationRecord } from './generation-record.ts';
+import { checkFace, NOTHING_PUBLISHED, planGeneration, type GenerationPlan, type PublicFace } from './generation.ts';
 import { writeJournal, type JournalEntry } from './journal.ts';
-import { readCurrentNumber } from './site-state.ts';
+import type { ReleaseManifest } from './manifest.ts';
+import { compareReleases } from './release-diff.ts';
+import { readCurrentGeneration, readCurrentNumber } from './site-state.ts';
+
+export interface Published {
+  readonly number: number;
+  readonly changes: readonly FaceChange[];
+}
 
 /**
  * Makes `face` what users see. Call it with the publish lock held.
- * @returns the number of the new generation
- * @throws AppError PUBLIC_PATH_TAKEN, RELEASE_INCOMPLETE (exit 7): nothing that users see has changed;
- *   JOURNAL_NOT_WRITTEN, GENERATION_NOT_FLUSHED (exit 8): they see the new face
+ * @param restores the generation whose content it is, where it is a rollback
+ * @throws AppError PUBLIC_PATH_TAKEN, RELEASE_INCOMPLETE, ALIAS_DANGLING, ALIAS_TAKEN (exit 7): nothing that users see has
+ *   changed; JOURNAL_NOT_WRITTEN, GENERATION_NOT_FLUSHED (exit 8): they see the new face
  */
 export async function publishFace(
   layout: Layout,
   face: PublicFace,
   entry: JournalEntry,
   restores?: number,
-): Promise<number> {
-  await checkReleases(layout, face);
-  await checkPublicLinks(layout);
+): Promise<Published> {
+  const plan = await readPublishPlan(layout, face, entry, restores);
   await makeSharedDir(layout.generations);
-  const number = await clearNextNumber(layout);
-  const plan = planGeneration(layout, { ...face, number, ...(restores === undefined ? {} : { restores }) });
-  await writeGeneration(plan);
+  for (const leftover of plan.leftovers) await removeTree(leftover);
+  await writeGeneration(plan.generation);
   await writePublicLinks(layout);
-  const unflushed = await commit(layout, plan);
-  const unwritten = await writeJournal(layout, { generation: number, ...entry }, 'users see the new generation');
+  const unflushed = await commit(layout, plan.generation);
+  const unwritten = await writeJournal(layout, { ...plan.record, ...entry }, 'users see the new generation');
   const problems = [unflushed, unwritten].filter((problem) => problem !== undefined);
   if (problems.length > 0) throw new AppError(EXIT.followUpFailed, problems);
-  return number;
+  return { number: plan.record.generation, changes: plan.record.changes };
+}
+
+export interface PublishPlan {
+  readonly generation: GenerationPlan;
+  readonly record: GenerationRecord;
+  /** Below `generations`: what killed publishes left, and nobody ever saw. */
+  readonly leftovers: readonly string[];
+}
+
+/**
+ * Everything that publishing a face would do, and whether it may; touches nothing.
+ * @throws AppError as publishFace with exit 7
+ */
+export async function readPublishPlan(
+  layout: Layout,
+  face: PublicFace,
+  entry: JournalEntry,
+  restores?: number,
+): Promise<PublishPlan> {
+  checkFace(face);
+  const current = (await readCurrentGeneration(layout)) ?? NOTHING_PUBLISHED;
+  await checkReleases(layout, current, face);
+  await checkPublicLinks(layout);
+  const { number, leftovers } = await readNextNumber(layout);
+  const restored = restores === undefined ? {} : { restores };
+  const record: GenerationRecord = {
+    recordVersion: 1,
+    time: new Date().toISOString(),
+    ...{ ...entry, ...restored },
+    generation: number,
+    changes: await readChanges(layout, current, face),
+  };
+  return { generation: planGeneration(layout, { ...face, number, ...restored }, record), record, leftovers };
+}
+
+/** What differs, with what differs inside of releases whose manifests can be read. */
+async function readChanges(layout: Layout, before: PublicFace, after: PublicFace): Promise<FaceChange[]> {
+  const manifests = new Map<string, ReleaseManifest>();
+  const read = async (fullName: string, id: string): Promise<void> => {
+    try {
+      manifests.set(`${fullName}/${id}`, await readManifest(layout, fullName, id));
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error; // that one cannot be compared; what is shown is checked elsewhere
+    }
+  };
+  for (const { kind, name, from, to } of planFaceChanges(before, after)) {
+    if (kind === 'version' && from !== undefined && to !== undefined) {
+      await read(name, from);
+      await read(name, to);
+    }
+  }
+  return planFaceChanges(before, after, (fullName, from, to) => {
+    const [then, now] = [manifests.get(`${fullName}/${from}`), manifests.get(`${fullName}/${to}`)];
+    return then && now && compareReleases(then, now);
+  });
 }
 
 /** @returns what is wrong although users see the new generation: the rename was made, and flushing it failed */
@@ -53,7 +116,19 @@ async function commit(layout: Layout, plan: GenerationPlan): Promise<Problem | u
     await replaceLink(layout.current, target);
     return undefined;
   } catch (error) {
-    if ((await readLinkIfThere(layout.current)) !== target) throw error;
+    const isShown = await readLinkIfThere(layout.current).then(
+      (shown) => shown === target,
+      () => undefined,
+    );
+    if (isShown === false) throw error;
+    if (isShown === undefined) {
+      return {
+        code: 'GENERATION_UNKNOWN',
+        message: `the disk failed while generation ${plan.number} was shown to users, and does not say which one they see: ${errorMessage(error)}`,
+        at: layout.current,
+        hint: `mend the disk, then: readlink ${layout.current}`,
+      };
+    }
     return {
       code: 'GENERATION_NOT_FLUSHED',
       message: `users see the new generation, but the disk did not confirm that it is written: ${errorMessage(error)}`,
@@ -63,10 +138,14 @@ async function commit(layout: Layout, plan: GenerationPlan): Promise<Problem | u
   }
 }
 
-/** A generation may only show releases that are whole and passed the gate. */
-async function checkReleases(layout: Layout, face: PublicFace): Promise<void> {
+/**
+ * A generation may only show releases that are whole and passed the gate. One that is live already is not looked at: that
+ * it was damaged must not keep another from being put back.
+ */
+async function checkReleases(layout: Layout, current: PublicFace, face: PublicFace): Promise<void> {
   const problems = [];
   for (const [fullName, id] of face.versions) {
+    if (current.versions.get(fullName) === id) continue;
     const release = layout.release(fullName, id);
     for (const file of [release.image, release.launcher, release.tclModule, release.manifest, release.gateReport]) {
       if (!(await pathExists(file))) {
@@ -83,19 +162,21 @@ async function checkReleases(layout: Layout, face: PublicFace): Promise<void> {
 }
 
 /**
- * The number of the next generation, with what a killed publish left cleared away: numbers above the live one, which
- * nobody ever saw, and half-written ones. Where `current` is gone nobody can tell, and every number stays.
+ * The number of the next generation, and what a killed publish left: numbers above the live one, which nobody ever saw, and
+ * half-written ones. Where `current` is gone nobody can tell, and every number stays.
  */
-async function clearNextNumber(layout: Layout): Promise<number> {
+async function readNextNumber(layout: Layout): Promise<{ number: number; leftovers: string[] }> {
   const live = await readCurrentNumber(layout);
+  const names = (await lstatIfThere(layout.generations)) ? await readdir(layout.generations) : [];
+  const leftovers: string[] = [];
   let highest = live ?? 0;
-  for (const name of await readdir(layout.generations)) {
+  for (const name of names) {
     const number = Number(/^([1-9]\d*)(\.tmp)?$/.exec(name)?.[1] ?? Number.NaN);
     if (name.endsWith('.tmp') || (live !== undefined && number > live)) {
-      await removeTree(path.join(layout.generations, name));
+      leftovers.push(path.join(layout.generations, name));
     } else if (number > highest) highest = number;
   }
-  return highest + 1;
+  return { number: highest + 1, leftovers };
 }
 
 /** Written under a name that counts as no generation, then renamed: a number always means a complete one. */
@@ -132,10 +213,26 @@ async function checkPublicLinks(layout: Layout): Promise<void> {
   if (problems.length > 0) throw new AppError(EXIT.publishFailed, problems);
 }
 
+export interface WrongLink {
+  readonly path: string;
+  readonly target: string;
+  /** What it leads to now; undefined where there is no link. */
+  readonly found?: string | undefined;
+}
+
+/** Public directories that do not lead to what is live: the configuration names others since, or somebody removed one. */
+export async function readWrongLinks(layout: Layout): Promise<WrongLink[]> {
+  const wrong: WrongLink[] = [];
+  for (const link of layout.publicLinks) {
+    const found = await readLinkIfThere(link.path);
+    if (found !== link.target) wrong.push({ ...link, found });
+  }
+  return wrong;
+}
+
 /** `apps/conda_envs -> condense/current/envs` and its like, made once. Before the first publish they lead nowhere. */
 async function writePublicLinks(layout: Layout): Promise<void> {
-  for (const link of layout.publicLinks) {
-    if ((await readLinkIfThere(link.path)) === link.target) continue;
+  for (const link of await readWrongLinks(layout)) {
     await makeSharedDir(path.dirname(link.path));
     await replaceLink(link.path, link.target);
   }

@@ -1,7 +1,8 @@
 // Reads what is published from the links themselves: there is no second record that could disagree.
 import path from 'node:path';
 import type { Layout } from '../site/layout.ts';
-import { pathExists, readdir, readLinkIfThere } from '../system/files.ts';
+import { pathExists, readdir, readLinkIfThere, readRegularText } from '../system/files.ts';
+import { parseGenerationRecord, type GenerationRecord } from './generation-record.ts';
 import type { Generation } from './generation.ts';
 
 /** The number behind `current`, or undefined before the first publish. */
@@ -45,4 +46,11 @@ async function readGeneration(layout: Layout, number: number): Promise<Generatio
     aliases,
     ...(restores === undefined ? {} : { restores: Number(path.basename(restores)) }),
   };
+}
+
+/** @returns undefined where it has none that can be read, or somebody else's */
+export async function readGenerationRecord(layout: Layout, number: number): Promise<GenerationRecord | undefined> {
+  const text = await readRegularText(layout.generation(number).record);
+  const record = text === undefined ? undefined : parseGenerationRecord(text);
+  return record?.generation === number ? record : undefined;
 }

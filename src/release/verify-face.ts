@@ -4,7 +4,7 @@ import type { Layout } from '../site/layout.ts';
 import type { Problem } from '../system/app-error.ts';
 import { lstatIfThere, pathExists, readdir, readLinkIfThere, readRegularText, walkTree } from '../system/files.ts';
 import { planGeneration, type Generation } from './generation.ts';
-import { readCurrentGeneration } from './site-state.ts';
+import { readCurrentGeneration, readGenerationRecord } from './site-state.ts';
 
 /**
  * Looks at the links alone; `verifyRelease` looks at what they lead to.
@@ -52,7 +52,8 @@ async function readNumbers(layout: Layout): Promise<number[]> {
 }
 
 async function verifyGeneration(layout: Layout, generation: Generation): Promise<Problem[]> {
-  const plan = planGeneration(layout, generation);
+  const record = await readGenerationRecord(layout, generation.number);
+  const plan = planGeneration(layout, generation, record);
   const hint = describeAgain(generation);
   const problems: Problem[] = [];
   const complain = (code: string, at: string, message: string): void => {

@@ -224,6 +224,10 @@ export class GenerationLayout {
   modules(family: string): string {
     return path.join(this.dir, 'modules', family);
   }
+  /** `generation.json`: who made it, when and why. */
+  get record(): string {
+    return path.join(this.dir, 'generation.json');
+  }
   /** `restores -> ../41`: in a generation made by a rollback, the one whose content it has. */
   get restores(): string {
     return path.join(this.dir, 'restores');

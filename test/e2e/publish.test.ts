@@ -118,4 +118,52 @@ describe('publishing, as users see it', () => {
     expect((await site.condense('publish', '../../etc')).exitCode).toBe(2);
     expect((await site.condense('publish', 'a-1/20000101T000000Z-00000000')).exitCode).toBe(7);
   });
+
+  it('publishes a version and moves an alias in one generation, moves it back and removes, as modules show', async () => {
+    await site.writeConfig(`  a: { version: '2', outside_commands: [ssh] }\n`, 'default_environment: a\n');
+    const { release } = JSON.parse((await site.condenseOk('--json', 'build', 'a')).split('\n').at(-1) ?? '') as {
+      release: string;
+    };
+    const load = (name: string): Promise<string> =>
+      hello('bash', '-c', `. /etc/profile.d/modules.sh; module use ${site.modules}; module load ${name} && hello`);
+    const planned = await site.condenseOk('publish', `a-2/${release}`, '--promote', 'stable=2', '--dry-run');
+    expect(planned).toContain(`link    ${site.prefix}/apps/condense/current -> generations/`);
+    expect(await load('conda/a')).toContain('from /opt/conda/a-1');
+
+    const published = await site.condenseOk('publish', `a-2/${release}`, '--promote', 'stable=2');
+
+    expect(published).toContain(`a-2  is new: ${release}`);
+    expect(published).toContain('alias a  a-1 -> a-2');
+    expect(await load('conda/a')).toBe('hello 2.0 from /opt/conda/a-2');
+    expect(await load('conda')).toBe('hello 2.0 from /opt/conda/a-2');
+    expect((await site.condense('remove', 'a-2')).stderr).toContain('ALIAS_DANGLING');
+
+    await site.condenseOk('promote', 'a=1');
+    await site.condenseOk('remove', 'a-2');
+
+    expect(await load('conda/a')).toBe('hello 2.0 from /opt/conda/a-1');
+    expect(await load('conda')).toBe('hello 2.0 from /opt/conda/a-1');
+    expect(await load('conda/a-2')).toContain('exit 1');
+    await site.condenseOk('rollback');
+    expect(await load('conda/a-2')).toBe('hello 2.0 from /opt/conda/a-2');
+  });
+
+  it('keeps the release of a protected stable version, unless replacing it is asked for', async () => {
+    await site.writeConfig(`  a: { version: '1', stable: '1' }\n`, 'protect_stable: true\n');
+    await site.writeSpec('a', [channel], ['hello=1.0']);
+
+    const refused = await site.condense('install', 'a');
+
+    expect(refused.exitCode).toBe(7);
+    expect(refused.stderr).toContain('STABLE_PROTECTED');
+    expect(refused.stderr).not.toContain('> solve');
+    const { release } = JSON.parse((await site.condenseOk('--json', 'build', 'a')).split('\n').at(-1) ?? '') as {
+      release: string;
+    };
+    expect((await site.condense('publish', `a-1/${release}`)).stderr).toContain(
+      `condense publish --stable a-1/${release}`,
+    );
+    await site.condenseOk('publish', '--stable', `a-1/${release}`);
+    expect(await site.liveRelease('a-1')).toBe(release);
+  });
 });

@@ -2,14 +2,17 @@ import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFi
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { parseGenerationRecord } from '../../../src/release/generation-record.ts';
 import { findRelease, readManifest, readNextTime, removeAbandoned } from '../../../src/release/find-release.ts';
-import { NOTHING_PUBLISHED, planPublish, type PublicFace } from '../../../src/release/generation.ts';
-import { publishFace } from '../../../src/release/publish.ts';
+import { planPublish } from '../../../src/release/face-plan.ts';
+import { NOTHING_PUBLISHED, type PublicFace } from '../../../src/release/generation.ts';
+import { publishFace, readWrongLinks } from '../../../src/release/publish.ts';
 import { readCurrentGeneration, readGenerations } from '../../../src/release/site-state.ts';
 import type { Layout } from '../../../src/site/layout.ts';
 import { makeLayout } from '../../unit/make-layout.ts';
 
 const entry = { action: 'publish', subject: 'a', user: 'u', host: 'h' } as const;
+const policy = { environments: new Map([['a', { name: 'a', stable: '1' }]]) };
 let prefix: string;
 let layout: Layout;
 beforeEach(async () => {
@@ -28,7 +31,7 @@ async function makeRelease(fullName: string, id: string): Promise<void> {
     await writeFile(file, id);
 }
 const withRelease = (face: PublicFace, fullName: string, id: string): PublicFace =>
-  planPublish(face, { fullName, id }, { name: 'a', stable: '1' }).face;
+  planPublish(face, { releases: [{ fullName, id, environment: 'a' }] }, policy).face;
 
 const OLD = '20261121T000000Z-00000000';
 const NEW = '20261122T000000Z-11111111';
@@ -37,7 +40,7 @@ it('shows a release under the names that users know, and reads the same back', a
   await makeRelease('a-1', OLD);
   const face = withRelease(NOTHING_PUBLISHED, 'a-1', OLD);
 
-  const number = await publishFace(layout, face, entry);
+  const { number } = await publishFace(layout, face, entry);
 
   expect(number).toBe(1);
   expect(await readFile(path.join(prefix, 'apps/conda_envs/a-1.sqsh'), 'utf8')).toBe(OLD);
@@ -100,6 +103,43 @@ it('refuses a release without a gate report, and leaves what users see as it was
   expect((await readCurrentGeneration(layout))?.number).toBe(1);
 });
 
+it('puts one release back although another that is live was damaged', async () => {
+  await makeRelease('a-1', OLD);
+  await makeRelease('a-1', NEW);
+  await makeRelease('b-1', OLD);
+  const before = withRelease(withRelease(NOTHING_PUBLISHED, 'a-1', NEW), 'b-1', OLD);
+  await publishFace(layout, before, entry);
+  await rm(layout.release('b-1', OLD).manifest);
+
+  expect((await publishFace(layout, withRelease(before, 'a-1', OLD), entry)).number).toBe(2);
+});
+
+it('refuses a face with an alias that leads nowhere, and leaves what users see as it was', async () => {
+  await makeRelease('a-1', OLD);
+  const face = { versions: new Map([['a-1', OLD]]), aliases: new Map([['a', 'a-2']]) };
+
+  await expect(publishFace(layout, face, entry)).rejects.toMatchObject({ problems: [{ code: 'ALIAS_DANGLING' }] });
+  expect(await readGenerations(layout)).toEqual([]);
+});
+
+it('keeps in the generation and in the journal who did what, when, and what it changed', async () => {
+  await makeRelease('a-1', OLD);
+  await makeRelease('a-1', NEW);
+  const first = withRelease(NOTHING_PUBLISHED, 'a-1', OLD);
+  await publishFace(layout, first, entry);
+
+  const { changes } = await publishFace(layout, withRelease(first, 'a-1', NEW), entry, 1);
+
+  const record = parseGenerationRecord(await readFile(layout.generation(2).record, 'utf8'));
+  expect(changes).toEqual([{ kind: 'version', name: 'a-1', from: OLD, to: NEW }]);
+  expect(record).toMatchObject({ ...entry, generation: 2, restores: 1, changes });
+  const lines = (await readFile(layout.journal, 'utf8')).trimEnd().split('\n');
+  expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
+    expect.objectContaining({ generation: 1 }),
+    record,
+  ]);
+});
+
 it('does not replace a directory that is not its own', async () => {
   await makeRelease('a-1', OLD);
   const theirs = path.join(prefix, 'apps/conda_envs/precious');
@@ -115,7 +155,7 @@ it('takes no half-written generation of a killed publish for a complete one', as
   await mkdir(`${layout.generation(1).dir}.tmp/scripts`, { recursive: true });
   await symlink('nowhere', `${layout.generation(1).dir}.tmp/scripts/a-1.d`);
 
-  expect(await publishFace(layout, withRelease(NOTHING_PUBLISHED, 'a-1', OLD), entry)).toBe(1);
+  expect((await publishFace(layout, withRelease(NOTHING_PUBLISHED, 'a-1', OLD), entry)).number).toBe(1);
   expect((await readGenerations(layout)).map((generation) => generation.number)).toEqual([1]);
 });
 
@@ -128,7 +168,7 @@ it('never shows, nor rolls back to, a generation that was killed before anybody 
   await symlink(layout.release('a-1', 'never').dir, path.join(layout.generation(2).scripts, 'a-1.d'));
   expect((await readGenerations(layout)).map((generation) => generation.number)).toEqual([1]);
 
-  expect(await publishFace(layout, withRelease(first, 'a-1', NEW), entry)).toBe(2);
+  expect((await publishFace(layout, withRelease(first, 'a-1', NEW), entry)).number).toBe(2);
   expect((await readGenerations(layout)).map((generation) => generation.versions.get('a-1'))).toEqual([OLD, NEW]);
 });
 
@@ -138,7 +178,7 @@ it('reuses no number where nobody can tell what was live', async () => {
   await publishFace(layout, face, entry);
   await rm(layout.current);
 
-  expect(await publishFace(layout, face, entry)).toBe(2);
+  expect((await publishFace(layout, face, entry)).number).toBe(2);
 });
 
 it('says with exit 8 that users see the new face when only the journal could not be written', async () => {
@@ -152,6 +192,21 @@ it('says with exit 8 that users see the new face when only the journal could not
     problems: [{ code: 'JOURNAL_NOT_WRITTEN', at: layout.journal }],
   });
   expect(await readFile(path.join(prefix, 'apps/conda_scripts/a.d/launcher'), 'utf8')).toBe(OLD);
+});
+
+it('knows when a public directory does not lead to what is live', async () => {
+  await makeRelease('a-1', OLD);
+  await publishFace(layout, withRelease(NOTHING_PUBLISHED, 'a-1', OLD), entry);
+  expect(await readWrongLinks(layout)).toEqual([]);
+
+  await rm(layout.publicEnvs);
+  await rm(layout.publicScripts);
+  await symlink('elsewhere', layout.publicScripts);
+
+  expect(await readWrongLinks(layout)).toEqual([
+    { path: layout.publicEnvs, target: 'condense/current/envs', found: undefined },
+    { path: layout.publicScripts, target: 'condense/current/scripts', found: 'elsewhere' },
+  ]);
 });
 
 it('can be entered and read by everybody whatever the umask', async () => {

@@ -14,6 +14,7 @@ const environment: EnvironmentOptions = {
   name: 'a',
   version: '1',
   specFile: '/e/environment.yml',
+  protectStable: false,
   gateImports: ['numpy'],
   outsideCommands: [],
   sshHosts: [],

@@ -30,9 +30,15 @@ describe('a name', () => {
     expect(asVersion).toEqual([expect.stringContaining(`5:17  environments.a.version ${reason}`)]);
   });
 
-  test.each(['default', 'base', 'root'])('no environment is called %s', (name) => {
+  test.each(['default', 'base', 'root', 'stable', 'unstable'])('no environment is called %s', (name) => {
     expect(problemsOf(() => parse(`${base}environments:\n  ${name}: { version: '1' }\n`))).toEqual([
       expect.stringContaining(`must not be '${name}'`),
+    ]);
+  });
+
+  it('refuses a default environment that there is not', () => {
+    expect(problemsOf(() => parse(`${base}default_environment: b\nenvironments:\n  a: { version: '1' }\n`))).toEqual([
+      "4:22  default_environment is 'b', which is not among the environments: a",
     ]);
   });
 

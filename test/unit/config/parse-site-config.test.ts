@@ -46,6 +46,7 @@ describe('a right configuration', () => {
             specFile: '/etc/condense/environments/analysis3/environment.yml',
             stable: undefined,
             unstable: undefined,
+            protectStable: false,
             gateImports: [],
             outsideCommands: [],
             sshHosts: [],
@@ -75,7 +76,10 @@ sessions: { policy: join, idle_seconds: 60, directory: /local/tmp }
 squashfs: { compression: gzip, level: 9, block_size: 1M, order: none, processors: 2, memory_mib: 512 }
 channels: { defaults: [conda-forge/label/dev, 'file:///data/channel'], alias: https://mirror.example.org/ }
 virtual_packages: { __cuda: '12.4', __glibc: '' }
+default_environment: a
+protect_stable: true
 environments:
+  b: { version: '1', protect_stable: false }
   a:
     version: '1'
     spec: a.yml
@@ -105,7 +109,11 @@ environments:
       channels: { defaults: ['conda-forge/label/dev', 'file:///data/channel'], alias: 'https://mirror.example.org' },
       virtualPackages: { __cuda: '12.4', __glibc: '' },
     });
-    expect(config.environments.get('a')).toMatchObject({ specFile: '/etc/condense/a.yml', stable: '0', unstable: '1' });
+    expect(config.defaultEnvironment).toBe('a');
+    expect(config.environments.get('a')).toMatchObject({
+      ...{ specFile: '/etc/condense/a.yml', stable: '0', unstable: '1', protectStable: true },
+    });
+    expect(config.environments.get('b')?.protectStable).toBe(false);
   });
 
   it('gives two sites of one user staging directories of their own', () => {
