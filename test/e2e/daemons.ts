@@ -110,16 +110,19 @@ Subsystem sftp /usr/lib/openssh/sftp-server
   return { config: file('config'), setShell, stop: () => stop([daemon]) };
 }
 
+/** A step of several programs needs a node for each. */
+const NODES = ['slurm1', 'slurm2'];
+
 export interface Slurm {
   /** SLURM_CONF */
   readonly conf: string;
   readonly stop: () => Promise<void>;
 }
 
-/** One node with two processors, as root where the tests run as root. */
+/** Two nodes, which are both this machine, with two processors each; as root where the tests run as root. */
 export async function startSlurm(dir: string): Promise<Slurm> {
   const file = (name: string): string => path.join(dir, name);
-  for (const each of ['', 'munge', 'state', 'spool']) await mkdir(file(each));
+  for (const each of ['', 'munge', 'state', ...NODES]) await mkdir(file(each));
   await writeFile(file('munge/key'), crypto.getRandomValues(new Uint8Array(1024)), { mode: 0o600 });
   // The socket is for everybody.
   await chmod(file('munge'), 0o755);
@@ -134,36 +137,44 @@ export async function startSlurm(dir: string): Promise<Slurm> {
   });
   const host = os.hostname().split('.', 1)[0] ?? '';
   const user = isRoot ? 'root' : USER;
+  const nodes = await Promise.all(
+    NODES.map(
+      async (name) =>
+        `NodeName=${name} NodeHostname=${host} NodeAddr=127.0.0.1 Port=${await freePort()} CPUs=2 State=UNKNOWN`,
+    ),
+  );
   await writeFile(
     file('slurm.conf'),
     `ClusterName=condense
 SlurmctldHost=${host}(127.0.0.1)
 SlurmctldPort=${await freePort()}
-SlurmdPort=${await freePort()}
 AuthType=auth/munge
 AuthInfo=socket=${file('munge/socket')}
 SlurmUser=${user}
 SlurmdUser=${user}
 StateSaveLocation=${file('state')}
-SlurmdSpoolDir=${file('spool')}
+SlurmdSpoolDir=${file('%n')}
 SlurmctldPidFile=${file('slurmctld.pid')}
-SlurmdPidFile=${file('slurmd.pid')}
+SlurmdPidFile=${file('%n/pid')}
 SlurmctldLogFile=${file('slurmctld.log')}
-SlurmdLogFile=${file('slurmd.log')}
+SlurmdLogFile=${file('%n/log')}
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+# Steps of several programs are placed by the backfill scheduler alone, which looks twice a minute by default.
+SchedulerParameters=bf_interval=1
 MpiDefault=none
 ReturnToService=2
-NodeName=${host} NodeAddr=127.0.0.1 CPUs=2 State=UNKNOWN
+${nodes.join('\n')}
 PartitionName=test Nodes=ALL Default=YES State=UP OverSubscribe=FORCE:8
 `,
   );
   const env = { SLURM_CONF: file('slurm.conf') };
-  children.push(start(['slurmctld', '-D'], env), start(['slurmd', '-D'], env));
-  await until('slurmd', file('slurmd.log'), async () => {
-    const answer = await execa('sinfo', ['-h', '-o', '%T'], { env, reject: false });
-    return answer.stdout.startsWith('idle');
+  children.push(start(['slurmctld', '-D'], env), ...NODES.map((name) => start(['slurmd', '-D', '-N', name], env)));
+  await until('slurmd', file('slurmctld.log'), async () => {
+    const answer = await execa('sinfo', ['-h', '-o', '%T %D'], { env, reject: false });
+    return answer.stdout === `idle ${NODES.length}`;
   });
   return { conf: file('slurm.conf'), stop: () => stop(children.toReversed()) };
 }

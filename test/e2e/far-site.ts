@@ -25,6 +25,8 @@ export interface FarSite {
   readonly first: string;
   /** Bind mounts with which a container shows the runtime. */
   readonly binds: readonly string[];
+  /** Of a login on the first node. */
+  readonly env: Readonly<Record<string, string>>;
   readonly run: (script: string, input?: string) => Promise<Ran>;
   readonly remove: () => Promise<void>;
 }
@@ -58,6 +60,15 @@ export async function makeFarSite(): Promise<FarSite> {
     await chmod(path.join(home, name), 0o777);
   }
   await copyFile(path.join(import.meta.dirname, 'pbs-tmrsh-stand-in.sh'), path.join(home, 'bin/pbs_tmrsh'));
+  const env = {
+    HOME: home,
+    PATH: `/usr/local/bin:/usr/bin:/bin:${home}/bin`,
+    SHELL: '/bin/bash',
+    SLURM_CONF: slurm.conf,
+    SECRET: 'not to be seen',
+    OMPI_MCA_plm_rsh_args: `-F ${sshd.config}`,
+    OMPI_MCA_rmaps_base_oversubscribe: '1',
+  };
   const run = async (script: string, input = ''): Promise<Ran> => {
     const [program = '', ...args] = asOrdinaryUser(['bash', '-c', script]);
     const { exitCode, stdout, stderr } = await execa(program, args, {
@@ -66,15 +77,7 @@ export async function makeFarSite(): Promise<FarSite> {
       reject: false,
       extendEnv: false,
       timeout: 170_000,
-      env: {
-        HOME: home,
-        PATH: `/usr/local/bin:/usr/bin:/bin:${home}/bin`,
-        SHELL: '/bin/bash',
-        SLURM_CONF: slurm.conf,
-        SECRET: 'not to be seen',
-        OMPI_MCA_plm_rsh_args: `-F ${sshd.config}`,
-        OMPI_MCA_rmaps_base_oversubscribe: '1',
-      },
+      env,
     });
     return { exitCode, stdout, stderr };
   };
@@ -88,7 +91,7 @@ export async function makeFarSite(): Promise<FarSite> {
     await site.remove();
     await rm(home, { recursive: true, force: true });
   };
-  return { site, home, sshd, slurm, first, binds, run, remove };
+  return { site, home, sshd, slurm, first, binds, env, run, remove };
 }
 
 /** What it consists of, where /usr does not show it. */

@@ -1,9 +1,10 @@
 // What else holds for commands that go elsewhere, besides the matrix (hop-matrix.test.ts): death by a signal, ^C, login
 // shells, other tools of ssh, Slurm's jobs, ranks. Real daemons on loopback, but for pbs_tmrsh.
-import { rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeFarSite, type FarSite, type Ran } from './far-site.ts';
+import { runOnTerminal } from './on-terminal.ts';
 
 const PREFIX = '/opt/conda/far-1';
 let far: FarSite;
@@ -64,6 +65,46 @@ describe.each(HOPS)('by %s', (by) => {
 
       expect([where, exitCode]).toEqual([where, expected.exitCode]);
     }
+  });
+});
+
+/** Says which signal it got, and ends by itself then. */
+const TELLER = `
+import signal, sys, time
+def tell(number, _):
+    open('/dev/stdout', 'w').write('got ' + signal.Signals(number).name + chr(10))
+    open(sys.argv[1], 'w').write(signal.Signals(number).name)
+    sys.exit(5)
+for one in signal.SIGINT, signal.SIGTERM, signal.SIGHUP: signal.signal(one, tell)
+print('it is', 'up', flush=True)
+time.sleep(60)
+`;
+describe.each([
+  ['ssh -tt', `-tt -F CONFIG node1`],
+  ['srun', '--quit-on-interrupt'],
+  ['mpirun', '-n 1 --host node1'],
+])('^C on a terminal, while %s runs', (name, options) => {
+  const [program = ''] = name.split(' ');
+  /** The signal that the program got, and the status of the hop. */
+  const interrupt = async (where: From | 'bare'): Promise<[signal: string, status: string | undefined]> => {
+    const told = path.join(home, 'work/told');
+    const words = options.replace('CONFIG', far.sshd.config).replace('--host node1', where === 'bare' ? '' : '$&');
+    const start = where === 'bare' ? `/usr/bin/${program}` : named(where, program);
+    const python = where === 'bare' ? '/usr/bin/python3' : named(where, 'python3');
+    const line = `${start} ${words} ${python} ${home}/teller.py ${told}; echo "status=$?"`;
+    await writeFile(path.join(home, 'line'), where === 'bare' ? line : from(where, line));
+    await rm(told, { force: true });
+    const said = await runOnTerminal(`bash ${home}/line`, far.env, {
+      ...{ when: 'it is up', keys: '\u0003', cwd: path.join(home, 'work') },
+    });
+    return [await readFile(told, 'utf8').catch(() => said), /status=(\d+)/.exec(said)?.[1]];
+  };
+
+  test('the program gets the signal that it gets without the environment, and so does the caller its status', async () => {
+    await writeFile(path.join(home, 'teller.py'), TELLER);
+    const bare = await interrupt('bare');
+    expect(bare[0]).toMatch(/^SIG/);
+    for (const where of FROM) expect([where, await interrupt(where)]).toEqual([where, bare]);
   });
 });
 
@@ -128,6 +169,49 @@ describe('Slurm', () => {
     );
 
     expect(stdout, stderr).toBe(`${PREFIX}\n${PREFIX}`);
+  });
+  test('a step of several programs, on two nodes, has each of them in the release', async () => {
+    const where = `-c 'import os, sys; print(sys.prefix, os.environ["SLURMD_NODENAME"], *sys.argv[1:])'`;
+    const python = `${PREFIX}/bin/python3`;
+    const { stdout, stderr } = await far.run(
+      from('inside', `srun -n 1 ${python} ${where} one : -n 1 ${python} ${where} two`),
+    );
+
+    expect(stdout.split('\n').sort(), stderr).toEqual([`${PREFIX} slurm1 one`, `${PREFIX} slurm2 two`]);
+  });
+  test('the end of the job that started a session leaves the programs of another job in theirs', async () => {
+    const write = (name: string, code: string): Promise<void> =>
+      writeFile(
+        path.join(home, name),
+        `#!${farm('python3')}\nimport os, sys, time\ndef wait(name):\n    while not os.path.exists(name): time.sleep(0.05)\n${code}`,
+        { mode: 0o755 },
+      );
+    await write('first.py', `open('started', 'w')\nwait('joined')\n`);
+    // What is opened by name fails within some seconds where a session's holder was killed.
+    const look = `for _ in range(40):\n    open('${PREFIX}/bin/python3', 'rb').read(1)\n    time.sleep(0.1)\n`;
+    await write('second.py', `open('joined', 'w')\nwait('ended')\n${look}print('unharmed')\n`);
+    const first = far.run(`srun -w slurm1 ${home}/first.py`);
+    const second = far.run(`until [[ -e started ]]; do sleep 0.05; done; srun -w slurm1 ${home}/second.py`);
+    expect((await first).exitCode).toBe(0);
+    await writeFile(path.join(home, 'work/ended'), '');
+
+    expect(await second).toMatchObject({ exitCode: 0, stdout: 'unharmed' });
+  });
+});
+
+describe("MPICH's hydra", () => {
+  test('starts ranks in the release on other nodes by ssh, from the host with the module and from inside', async () => {
+    const launcher = path.join(home, 'bin/ssh-with-config');
+    await writeFile(launcher, `#!/bin/bash\nexec ssh -F ${far.sshd.config} "$@"\n`, { mode: 0o755 });
+    const code = `import os, sys; print(sys.prefix, os.environ["CONDENSE_RELEASE"], os.environ["PMI_RANK"])`;
+    for (const where of ['host with module', 'inside'] as const) {
+      const start = `mpiexec.hydra -launcher ssh -launcher-exec ${launcher} -hosts node1 -n 2 python3 -c '${code}'`;
+      const { stdout, stderr } = await far.run(from(where, start));
+
+      expect(stdout.split('\n').sort(), stderr).toEqual(
+        ['0', '1'].map((rank) => `${PREFIX} far-1/${far.first} ${rank}`),
+      );
+    }
   });
 });
 
