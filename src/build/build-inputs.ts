@@ -1,7 +1,7 @@
 // What a release depends on, as data: the facts of its launcher, and a digest of each input.
 import type { InheritFacts, LauncherFacts, SessionFacts } from '../../launcher/facts.ts';
 import type { DropRules, InheritPolicy } from '../config/site-config.ts';
-import { renderLock, type EnvironmentLock } from '../conda/lock.ts';
+import { digestLock, type EnvironmentLock } from '../conda/lock.ts';
 import type { Wheel } from '../pip/wheels.ts';
 import type { ReleaseFacts } from '../release/manifest.ts';
 import { digestText } from '../system/files.ts';
@@ -79,7 +79,7 @@ export function planInputs(
     // Two versions of a program may install otherwise; condense's own is the `condense` above.
     ...(context.installer ? { installer: digestText(context.installer.version) } : {}),
     launcher: digestText(JSON.stringify([launcher, product.plannerCode])),
-    lock: digestText(renderLock(lock)),
+    lock: digestLock(lock),
     module: digestText(
       JSON.stringify([product.moduleTemplates, config.site, config.moduleFamily, context.layout.publicScripts]),
     ),

@@ -6,7 +6,8 @@ import { readCondaPrefix, type CondaPrefix } from '../pip/conda-prefix.ts';
 import { installWheels } from '../pip/install-wheels.ts';
 import { copyLocalSources } from '../pip/local-sources.ts';
 import { planPipAccess, type PipAccess } from '../pip/pip-access.ts';
-import { digestPipInputs, readPipSection, type PipSection } from '../pip/pip-section.ts';
+import { parsePipLines } from '../pip/pip-lines.ts';
+import { digestPipInputs, readPipSection, type PipSection, type WantedRequirement } from '../pip/pip-section.ts';
 import { resolveDistributions } from '../pip/resolve.ts';
 import { writePipScratch, type PipScratch } from '../pip/run-pip.ts';
 import { writeWheels, type Wheel } from '../pip/wheels.ts';
@@ -45,8 +46,8 @@ export async function withKnownPip(
 ): Promise<EnvironmentLock> {
   if (!pip) return lock;
   const digest = digestPipInputs(pip.section, lock.packages, lock.platform);
-  const known = await readNewestPipLock(layout, plan.fullName);
-  if (known?.inputsDigest === digest) return { ...lock, pip: known };
+  const known = await readKnownPip(layout, plan.fullName, digest);
+  if (known) return { ...lock, pip: known };
   if (!pip.access.access.offline) return lock;
   throw new AppError(EXIT.buildFailed, {
     code: 'PIP_NOT_LOCKED',
@@ -54,6 +55,12 @@ export async function withKnownPip(
     at: pip.section.requirements[0]?.line.at ?? plan.spec.file,
     hint: 'run it once without --offline',
   });
+}
+
+/** The pip part of the newest release, where it was made from inputs of this digest. */
+export async function readKnownPip(layout: Layout, fullName: string, digest: string): Promise<PipLock | undefined> {
+  const known = await readNewestPipLock(layout, fullName);
+  return known?.inputsDigest === digest ? known : undefined;
 }
 
 async function readNewestPipLock(layout: Layout, fullName: string): Promise<PipLock | undefined> {
@@ -67,6 +74,15 @@ async function readNewestPipLock(layout: Layout, fullName: string): Promise<PipL
     if (error instanceof AppError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
+}
+
+/** What has a URL of its own is fixed by its line. */
+function planConstraint({ name, version, direct }: LockedDistribution): WantedRequirement[] {
+  if (direct) return [];
+  const line = { text: `${name}==${version}`, at: 'the lock' };
+  return parsePipLines([line]).flatMap((item) =>
+    item.kind === 'requirement' ? [{ requirement: item.requirement, hashes: [], line }] : [],
+  );
 }
 
 /** pip at work in one staged prefix. */
@@ -121,11 +137,14 @@ export class PipStage {
     this.#located = located;
   }
 
-  /** The lock with its pip part. */
-  async resolve(lock: EnvironmentLock): Promise<EnvironmentLock> {
+  /**
+   * The lock with its pip part.
+   * @param keep distributions that are to stay what they are, where they are needed
+   */
+  async resolve(lock: EnvironmentLock, keep: readonly LockedDistribution[] = []): Promise<EnvironmentLock> {
     const { section } = this.#pip;
     const packages = await resolveDistributions({
-      section,
+      section: { ...section, constraints: [...section.constraints, ...keep.flatMap(planConstraint)] },
       prefix: this.#prefix,
       scratch: this.#scratch,
       located: this.#located,

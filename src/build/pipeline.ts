@@ -1,37 +1,30 @@
 // The way of the data: plan, solve, stage, activate, pack, release, gate. Publishing is the caller's next step.
 import os from 'node:os';
 import path from 'node:path';
-import { nativeInstaller } from '../conda/native-installer.ts';
-import { otherInstaller } from '../conda/other-installer.ts';
 import type { EnvironmentLock } from '../conda/lock.ts';
-import type { RunInside } from '../conda/installer.ts';
-import { readChannelAccess, type ChannelAccess } from '../conda/channel-access.ts';
-import { parseMirrors } from '../conda/channel-sources.ts';
-import { listChannels, solveEnvironment, type SolveRequest } from '../conda/solve.ts';
-import { probeVirtualPackages } from '../conda/virtual-packages.ts';
+import type { ChannelAccess } from '../conda/channel-access.ts';
 import { findRelease, readNextTime, removeAbandoned } from '../release/find-release.ts';
 import type { ReleaseManifest } from '../release/manifest.ts';
-import { withLock } from '../release/site-lock.ts';
-import { writeNodeRuntime } from '../site/product.ts';
 import { readAccountName } from '../system/account.ts';
-import { digestFile, digestText, pathExists, removeTree } from '../system/files.ts';
-import { redactUrls } from '../system/redact-urls.ts';
-import { runCommand } from '../system/run-command.ts';
+import { digestFile, digestText, removeTree } from '../system/files.ts';
 import { captureActivation } from './activate.ts';
-import { planBase, readRootLinks, writeBase, type BasePlan } from './base.ts';
+import type { BasePlan } from './base.ts';
 import type { BuildContext } from './build-context.ts';
 import { planInputs, planLauncherFacts, planPackages, type ReleaseLauncherFacts } from './build-inputs.ts';
 import type { BuildPlan } from './build-plan.ts';
 import { completeBytecode } from './bytecode.ts';
-import { planContainerCommand, type BuildContainer } from './container.ts';
 import { removeDropped } from './drop.ts';
 import { passGate } from './gate.ts';
+import { readBuildLock, readPlannedAccess, solvePlanned } from './lock.ts';
 import { traceOrder } from './order.ts';
 import { writeImage } from './pack.ts';
-import { PipStage, readPipPlan, withKnownPip, type PipPlan } from './pip.ts';
+import { readPipPlan, withKnownPip, type PipPlan } from './pip.ts';
 import { readGitCommit, readInputFile, readToolVersions } from './provenance.ts';
 import { writeRelease } from './release.ts';
-import { finishStagedPrefix, readCommands, writeStagedPrefix } from './stage.ts';
+import { finishStagedPrefix, readCommands } from './stage.ts';
+import { openStagedPrefix } from './staged-prefix.ts';
+import { readyStore } from './store.ts';
+import { makeTimed, type Timed } from './timed.ts';
 
 export interface BuildOutcome {
   readonly manifest: ReleaseManifest;
@@ -44,9 +37,6 @@ export interface BuildOptions {
   readonly rebuild?: boolean | undefined;
 }
 
-/** Runs one stage, tells when it starts and ends, and keeps the seconds. */
-type Timed = <T>(stage: string, work: () => Promise<T>, detail?: string) => Promise<T>;
-
 /**
  * Builds a gated release; nothing that users see changes. Call it with the environment's build lock held.
  * @throws AppError with exit 4 (site), 5 (build) or 6 (gate)
@@ -56,30 +46,17 @@ export async function buildRelease(
   plan: BuildPlan,
   { rebuild }: BuildOptions = {},
 ): Promise<BuildOutcome> {
-  const { layout, report } = context;
+  const { layout } = context;
   const stageSeconds: Record<string, number> = {};
-  const timed: Timed = async (stage, work, detail) => {
-    report({ type: 'stage-started', stage, ...(detail === undefined ? {} : { detail }) });
-    const started = performance.now();
-    const result = await work();
-    const seconds = Math.round(performance.now() - started) / 1000;
-    stageSeconds[stage] = seconds;
-    report({ type: 'stage-finished', stage, seconds });
-    context.signal.throwIfAborted();
-    return result;
-  };
+  const timed = makeTimed(context.report, context.signal, stageSeconds);
   await removeAbandoned(layout, plan.fullName);
-  const { base, node } = await timed('base', () => readyStore(context));
-  const { alias, mirrors } = context.config.channels;
-  const access = await readChannelAccess(listChannels(solveInputs(context, plan)), process.env, {
-    mirrors: parseMirrors(mirrors, alias),
-    offline: context.offline,
-    report,
-  });
+  const access = await readPlannedAccess(context, plan);
   const pip = await readPipPlan(plan, access);
-  const solved = await timed('solve', () => solve(context, plan, access), `${plan.spec.dependencies.length} specs`);
+  // What is locked is installed, and only that: a build never updates.
+  const locked = await readBuildLock(context, plan, pip?.section);
+  const { base, node } = await timed('base', () => readyStore(context));
+  const lock = locked ?? (await solveAnew(context, plan, access, pip, timed));
   const launcher = planLauncherFacts(context, plan, base.file, node);
-  const lock = await withKnownPip(layout, plan, solved, pip);
   const baseSha256 = await digestFile(base.file);
   const findSame: FindSame = async (whole) => {
     const inputs = planInputs(context, plan, whole, baseSha256, launcher);
@@ -103,8 +80,20 @@ export async function buildRelease(
   }
 }
 
-/** Building a base takes seconds, copying Node to a slow disk some more. */
-const STORE_WAIT_MS = 300_000;
+async function solveAnew(
+  context: BuildContext,
+  plan: BuildPlan,
+  access: ChannelAccess,
+  pip: PipPlan | undefined,
+  timed: Timed,
+): Promise<EnvironmentLock> {
+  const solved = await timed(
+    'solve',
+    () => solvePlanned(context, plan, access),
+    `${plan.spec.dependencies.length} specs`,
+  );
+  return await withKnownPip(context.layout, plan, solved, pip);
+}
 
 /** What a whole lock amounts to, and the release that was made from just that. */
 type FindSame = (lock: EnvironmentLock) => Promise<{
@@ -126,95 +115,12 @@ interface Prepared {
   readonly stageSeconds: Record<string, number>;
 }
 
-/** What every environment of the site shares. Two builds at once make it one after the other. */
-async function readyStore(context: BuildContext): Promise<{ base: BasePlan; node: string }> {
-  const work = async (): Promise<{ base: BasePlan; node: string }> => ({
-    base: await readyBase(context),
-    node: await writeNodeRuntime(context.layout),
-  });
-  return await withLock(context.layout.lockFile('store'), 'preparing the base container', work, {
-    waitMs: STORE_WAIT_MS,
-    signal: context.signal,
-  });
-}
-
-async function readyBase(context: BuildContext): Promise<BasePlan> {
-  const plan = planBase(context.layout, context.product.baseTemplate, {
-    binds: context.config.binds,
-    rootLinks: await readRootLinks(),
-    runtimeVersion: context.runtime.version,
-  });
-  await writeBase(plan, context.runtime, context.signal);
-  return plan;
-}
-
-/** What is asked of whom. */
-function solveInputs(
-  context: BuildContext,
-  plan: BuildPlan,
-): Pick<SolveRequest, 'specs' | 'pinned' | 'channels' | 'channelAlias'> {
-  return {
-    specs: plan.spec.dependencies,
-    pinned: plan.environment.pinned,
-    channels: plan.channels,
-    channelAlias: context.config.channels.alias,
-  };
-}
-
-async function solve(context: BuildContext, plan: BuildPlan, access: ChannelAccess): Promise<EnvironmentLock> {
-  return await solveEnvironment({
-    ...solveInputs(context, plan),
-    access,
-    platform: plan.platform,
-    virtualPackages: await probeVirtualPackages(context.config.virtualPackages, process.env),
-    repodataCacheDir: context.layout.repodataCache,
-    report: context.report,
-    signal: context.signal,
-  });
-}
-
 async function build(context: BuildContext, plan: BuildPlan, prepared: Prepared, timed: Timed): Promise<BuildOutcome> {
   const { config, layout, report, signal } = context;
-  const { pip } = prepared;
   const staging = layout.staging(plan.fullName);
-  const binds: string[] = [];
-  for (const dir of [...config.binds.run, ...config.binds.build]) if (await pathExists(dir)) binds.push(dir);
-  binds.push(...(context.installer?.binds ?? []));
-  const container: BuildContainer = {
-    runtime: context.runtime.program,
-    base: prepared.base.file,
-    binds,
-    prefixOnDisk: staging.prefix,
-    prefixInside: plan.condaPrefix,
-  };
-  const runIn =
-    (box: BuildContainer): RunInside =>
-    (command) =>
-      runCommand(planContainerCommand(box, { ...command, signal }));
-  const runInside = runIn(container);
-  const lookInside = runIn({ ...container, readOnly: true });
   try {
-    const staged = await timed('stage', () =>
-      writeStagedPrefix(context.installer ? otherInstaller(context.installer) : nativeInstaller, staging, {
-        lock: prepared.lock,
-        requestedSpecs: plan.spec.dependencies.map((line) => redactUrls(line.text)),
-        pinnedSpecs: plan.environment.pinned.map((line) => redactUrls(line.text)),
-        prefixInside: plan.condaPrefix,
-        access: prepared.access,
-        cacheDir: layout.packageCache,
-        runInside,
-        report,
-        signal,
-      }),
-    );
+    const { runInside, lookInside, notes, work } = await openStagedPrefix(context, plan, prepared, timed);
     let { lock } = prepared;
-    const pipContainer = { ...container, scratch: { onDisk: staging.pip, inside: layout.pipScratch } };
-    const work =
-      pip &&
-      (await PipStage.open(context, plan, pip, {
-        runInside: runIn(pipContainer),
-        buildInside: runIn({ ...pipContainer, readOnly: true }),
-      }));
     if (work && !lock.pip) lock = await timed('resolve pip', () => work.resolve(prepared.lock));
     const { inputs, inputsDigest, same } = await prepared.findSame(lock);
     if (same) return { manifest: same, built: false };
@@ -282,7 +188,7 @@ async function build(context: BuildContext, plan: BuildPlan, prepared: Prepared,
           activation,
           commands: [...new Set([...(await readCommands(staging.prefix)), ...plan.environment.outsideCommands])].sort(),
           packages: planPackages(lock, added?.wheels ?? []),
-          notes: [...staged.notes, ...(added?.notes ?? [])],
+          notes: [...notes, ...(added?.notes ?? [])],
           ...(dropped.length === 0 ? {} : { dropped }),
           stageSeconds: { ...prepared.stageSeconds },
         },

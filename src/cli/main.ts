@@ -6,6 +6,7 @@ import product from '../../package.json' with { type: 'json' };
 import { addConfigCommands } from './config.ts';
 import type { InstallOptions } from './install.ts';
 import { Output } from './output.ts';
+import type { LockOptions } from './lock.ts';
 import { openSession, type GlobalOptions, type Session } from './session.ts';
 
 const EXIT_STATUS = `
@@ -73,6 +74,19 @@ function buildProgram(): Command {
     .action(
       action(async (session, names: string[], options: InstallOptions) =>
         (await import('./install.ts')).runBuild(session, names, options),
+      ),
+    );
+  sub('lock [environment...]', 'write, check or compare the lock beside the spec, which builds install')
+    .option('--check', 'only say whether it fits; asks no network')
+    .option('--update [package...]', 'move everything, or these packages only')
+    .option('--diff [revision or file]', 'what changed since then (default: HEAD of git)')
+    .option('--platform <platform...>', 'only these, of those that the environment is for')
+    .option('--exclude-newer <when>', 'leave out what is newer: a date, a time, or an age such as "7 days"')
+    .option('--dry-run', 'say what would change, and write nothing')
+    .option('--offline', 'ask no channel: use what is in the caches and in files')
+    .action(
+      action(async (session, names: string[], options: LockOptions) =>
+        (await import('./lock.ts')).runLock(session, names, options),
       ),
     );
   sub('publish <release...>', 'show users gated releases, <full name>/<release id>, in one step')

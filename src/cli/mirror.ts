@@ -3,7 +3,7 @@ import path from 'node:path';
 import { readChannelAccess, type ChannelAccess } from '../conda/channel-access.ts';
 import { parseMirrors } from '../conda/channel-sources.ts';
 import { parseChannels, type Channel } from '../conda/channel.ts';
-import { parseLock } from '../conda/lock.ts';
+import { parseLock, parseLocks, renderLock } from '../conda/lock.ts';
 import { readEnvironmentSpec } from '../config/read-config.ts';
 import { listPackages, type MirroredLock, type MirrorPlan } from '../mirror/mirror-plan.ts';
 import { planMirrorChange, writeMirror, type MirrorChange } from '../mirror/write-mirror.ts';
@@ -102,15 +102,16 @@ async function readLocks(session: Session, names: readonly string[]): Promise<Mi
       hint: 'name a lock: condense mirror <directory> environment.lock.yml',
     });
   }
-  return await Promise.all(
-    wanted.map(async (name) => {
+  const locks = await Promise.all(
+    wanted.map(async (name): Promise<readonly MirroredLock[]> => {
       const shown = live.get(name) === undefined ? (current?.aliases.get(name) ?? name) : name;
       const shownId = live.get(shown);
-      if (shownId !== undefined) return await readReleaseLock(session, shown, shownId);
+      if (shownId !== undefined) return [await readReleaseLock(session, shown, shownId)];
       const release = parseIfReleaseName(name);
-      return release ? await readReleaseLock(session, release.fullName, release.id) : await readLockFile(name);
+      return release ? [await readReleaseLock(session, release.fullName, release.id)] : await readLockFile(name);
     }),
   );
+  return locks.flat();
 }
 
 async function readReleaseLock({ layout }: Session, fullName: string, id: string): Promise<MirroredLock> {
@@ -120,20 +121,25 @@ async function readReleaseLock({ layout }: Session, fullName: string, id: string
   return { name: `${fullName}-${id}`, title: `${fullName}, release ${id}`, text, lock: parseLock(text, file) };
 }
 
-/** Two that are called alike are told apart by what they hold. */
-async function readLockFile(name: string): Promise<MirroredLock> {
+/** One for each platform. Two that are called alike are told apart by what they hold. */
+async function readLockFile(name: string): Promise<readonly MirroredLock[]> {
   const file = path.resolve(name);
   if (!(await lstatIfThere(file)))
     throw lockMissing(`${JSON.stringify(name)} is neither live, nor a release, nor a lock file`, file);
   const text = await readText(file);
   const stem = path.basename(file).replace(/(?:\.lock)?\.ya?ml$/, '');
   const plain = stem.replaceAll(/[^A-Za-z0-9._-]/g, '_').replace(/^[^A-Za-z0-9_]/, '_');
-  return {
-    name: `${plain}-${digestText(text).slice(0, 8)}`,
-    title: path.basename(file),
-    text,
-    lock: parseLock(text, file),
-  };
+  const locks = parseLocks(text, file);
+  return locks.map((lock) => {
+    const own = locks.length > 1 ? renderLock(lock) : text;
+    const platform = locks.length > 1 ? ` for ${lock.platform}` : '';
+    return {
+      name: `${plain}-${digestText(own).slice(0, 8)}`,
+      title: `${path.basename(file)}${platform}`,
+      text: own,
+      lock,
+    };
+  });
 }
 
 function lockMissing(message: string, at: string): AppError {

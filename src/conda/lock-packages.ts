@@ -29,6 +29,7 @@ export function lockPackages(files: readonly SolvedFile[], channels: readonly Ch
       sha256: file.sha256 ?? '',
       ...(file.md5 === undefined ? {} : { md5: file.md5 }),
       ...(file.sizeBytes === undefined ? {} : { sizeBytes: file.sizeBytes }),
+      depends: file.depends,
     };
   });
   if (problems.length > 0) throw new AppError(EXIT.buildFailed, problems);

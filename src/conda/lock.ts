@@ -1,11 +1,12 @@
 // environment.lock.yml: the exact packages of one environment, and its text.
-import { stringify } from 'yaml';
+import { Document, stringify } from 'yaml';
 import { z } from 'zod';
 import { parseYaml, type KeyPath } from '../config/yaml-source.ts';
 import { AppError, type Problem } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { digestText } from '../system/files.ts';
 import { isPath } from './channel.ts';
+import { parseDependencyName } from './match-spec.ts';
 import { DISTRIBUTION_NAME, DISTRIBUTION_VERSION, distributionFileName, isItsOwnWheel } from './wheel-file.ts';
 import { PACKAGE_BUILD, PACKAGE_NAME, PACKAGE_VERSION, parsePackageFile, SHA256 } from './package-file.ts';
 
@@ -17,6 +18,11 @@ export interface EnvironmentLock {
   readonly inputsDigest: string;
   /** Channel URLs, highest priority first, without credentials. */
   readonly channels: readonly string[];
+  /** The specs and pins that were solved, sorted, without credentials: says what changed when the digest is another. */
+  readonly specs?: readonly string[] | undefined;
+  readonly pinned?: readonly string[] | undefined;
+  /** ISO 8601, UTC: packages from then on were not considered. */
+  readonly excludeNewer?: string | undefined;
   /** The virtual packages that it was solved for, e.g. `__glibc: '2.36'`. */
   readonly virtualPackages: Readonly<Record<string, string>>;
   /** Sorted by name. */
@@ -67,9 +73,11 @@ export interface LockedPackage {
   readonly sha256: string;
   readonly md5?: string | undefined;
   readonly sizeBytes?: number | undefined;
+  /** As the repodata had it when it was solved. The archive has the last word on what is linked first. */
+  readonly depends?: readonly string[] | undefined;
 }
 
-const HEADER = '# Written by condense lock; do not edit.\n';
+const HEADER = '# Written by condense; do not edit. Beside an environment.yml, condense lock writes it anew.\n';
 
 /** http, https or file, without credentials: those belong to a machine, not into a file that is passed on. */
 const publicUrl = z.string().refine((text) => {
@@ -98,6 +106,9 @@ const WrittenPackage = z
       .regex(/^[0-9a-f]{32}$/, 'must be 32 hexadecimal digits, lower case')
       .optional(),
     sizeBytes: z.int().nonnegative().optional(),
+    depends: z
+      .array(z.string().refine((text) => parseDependencyName(text) !== undefined, 'is not a dependency'))
+      .optional(),
   })
   .refine(isItsOwnFile, { path: ['url'], error: 'must end in name-version-build.conda or .tar.bz2 of this package' });
 
@@ -136,6 +147,9 @@ const WrittenLock = z.strictObject({
   platform: z.string().regex(/^[a-z0-9]+-[a-z0-9]+$/, 'is not a platform such as linux-64'),
   inputsDigest: z.string('must be text, in quotes').regex(SHA256, 'must be 64 hexadecimal digits, lower case'),
   channels: z.array(publicUrl),
+  specs: z.array(z.string()).optional(),
+  pinned: z.array(z.string()).optional(),
+  excludeNewer: z.iso.datetime('must be a time such as 2026-11-01T00:00:00Z').optional(),
   virtualPackages: z.record(z.string(), z.string('must be text, in quotes')),
   packages: z.array(WrittenPackage),
   pip: z
@@ -171,14 +185,33 @@ export function digestInputs(inputs: {
   );
 }
 
+/** Hex sha256 of what a lock installs: without what was asked for, and what its packages say of each other. */
+export function digestLock(lock: EnvironmentLock): string {
+  const packages = lock.packages.map((locked) => ({ ...locked, depends: undefined }));
+  return digestText(renderLock({ ...lock, packages, specs: undefined, pinned: undefined, excludeNewer: undefined }));
+}
+
 /** YAML; equal locks give equal bytes, whatever the order of their keys and packages. */
 export function renderLock(lock: EnvironmentLock): string {
+  return renderLocks([lock]);
+}
+
+/** One document for each platform, sorted. */
+export function renderLocks(locks: readonly EnvironmentLock[]): string {
+  const sorted = locks.toSorted((a, b) => (a.platform < b.platform ? -1 : 1));
+  return HEADER + sorted.map(renderDocument).join('---\n');
+}
+
+function renderDocument(lock: EnvironmentLock): string {
   const virtualPackages = Object.entries(lock.virtualPackages).sort(([a], [b]) => (a < b ? -1 : 1));
   const ordered = {
     lockVersion: lock.lockVersion,
     platform: lock.platform,
     inputsDigest: lock.inputsDigest,
     channels: lock.channels,
+    ...(lock.specs === undefined ? {} : { specs: lock.specs.toSorted() }),
+    ...(lock.pinned === undefined || lock.pinned.length === 0 ? {} : { pinned: lock.pinned.toSorted() }),
+    ...(lock.excludeNewer === undefined ? {} : { excludeNewer: lock.excludeNewer }),
     virtualPackages: Object.fromEntries(virtualPackages),
     packages: lock.packages
       .toSorted((a, b) => (a.name < b.name ? -1 : 1))
@@ -193,12 +226,16 @@ export function renderLock(lock: EnvironmentLock): string {
         sha256: locked.sha256,
         md5: locked.md5,
         sizeBytes: locked.sizeBytes,
+        // One line: what changes with a package stays with it in a diff.
+        depends: locked.depends && nodes.createNode(locked.depends.toSorted(), { flow: true }),
       })),
     ...(lock.pip === undefined ? {} : { pip: orderPip(lock.pip) }),
   };
   // Single quotes where YAML would read a version or a digest as a number; no folding of long URLs, no aliases.
-  return HEADER + stringify(ordered, { lineWidth: 0, singleQuote: true, aliasDuplicateObjects: false });
+  return stringify(ordered, { lineWidth: 0, singleQuote: true, aliasDuplicateObjects: false });
 }
+
+const nodes = new Document();
 
 function orderPip(pip: PipLock): PipLock {
   return {
@@ -212,19 +249,60 @@ function orderPip(pip: PipLock): PipLock {
 }
 
 /**
+ * The lock of each platform. A line `---` is between two; no text in a lock has such a line.
+ * @throws AppError LOCK_INVALID as `parseLock` does, also where a platform is there twice
+ */
+export function parseLocks(text: string, file: string): readonly EnvironmentLock[] {
+  refuseMergeMarks(text, file);
+  const locks: EnvironmentLock[] = [];
+  let lines = 0;
+  for (const document of text.split(/^---$\n?/m)) {
+    // Empty lines before it keep the places in messages right.
+    const lock = parseLock('\n'.repeat(lines) + document, file);
+    if (locks.some(({ platform }) => platform === lock.platform)) {
+      throw new AppError(EXIT.configuration, {
+        code: 'LOCK_INVALID',
+        message: `${lock.platform} is locked twice`,
+        at: `${file}:${lines + 1}:1`,
+        hint: RENEW,
+      });
+    }
+    locks.push(lock);
+    lines += document.split('\n').length;
+  }
+  return locks;
+}
+
+function refuseMergeMarks(text: string, file: string): void {
+  const line = text.split('\n').findIndex((one) => /^(?:<{7}|={7}|>{7})(?: |$)/.test(one));
+  if (line < 0) return;
+  throw new AppError(EXIT.configuration, {
+    code: 'LOCK_INVALID',
+    message: 'has the marks of a merge that was not finished',
+    at: `${file}:${line + 1}:1`,
+    hint: `take one side, then let condense lock see to what differs: git checkout --theirs -- ${file}`,
+  });
+}
+
+const RENEW =
+  'condense lock <environment> --update writes one anew; that of a release is in its directory (condense list --releases)';
+
+/**
  * @param file its name, for the places in errors
  * @throws AppError LOCK_INVALID, all problems at once, each with file:line:column
  */
 export function parseLock(text: string, file: string): EnvironmentLock {
   const source = parseYaml(text, file);
-  const hint = 'condense build <environment> writes a new one: condense list --releases, then its environment.lock.yml';
+  const hint = RENEW;
   const complain = (path: KeyPath, message: string): Problem => ({
     code: 'LOCK_INVALID',
     message,
     at: source.at(path),
     hint,
   });
-  const problems: Problem[] = source.problems.map((problem) => ({ ...problem, code: 'LOCK_INVALID', hint }));
+  // One slip of grammar makes an error of each line after it.
+  const unreadable = source.isReadable ? source.problems : source.problems.slice(0, 1);
+  const problems: Problem[] = unreadable.map((problem) => ({ ...problem, code: 'LOCK_INVALID', hint }));
   const parsed = source.isReadable ? WrittenLock.safeParse(source.value) : undefined;
   for (const issue of parsed?.error?.issues ?? []) {
     const path = issue.path.filter((key) => typeof key !== 'symbol');

@@ -27,7 +27,7 @@ export interface IndexedSubdir {
   readonly source: RecordSource;
 }
 
-interface SelectedRecord {
+export interface SelectedRecord {
   readonly record: SolverRecord;
   readonly file: string;
   readonly from: IndexedSubdir;

@@ -17,6 +17,19 @@ export interface SolveTask {
   }[];
   readonly platform: string;
   readonly virtualPackages: readonly VirtualPackage[];
+  /** What is locked already; nothing of another name is affected. */
+  readonly keep?: { readonly packages: readonly KeptFile[]; readonly how: 'prefer' | 'only' } | undefined;
+  /** Milliseconds: records from then on, and those that have no time, are not considered. */
+  readonly excludeNewerMs?: number | undefined;
+}
+
+export interface KeptFile {
+  readonly name: string;
+  /** Position of the channel. */
+  readonly channel: number;
+  readonly subdir: string;
+  readonly file: string;
+  readonly sha256: string;
 }
 
 export interface SolvedFile {
@@ -32,6 +45,7 @@ export interface SolvedFile {
   readonly sizeBytes?: number | undefined;
   /** CEP 15: where the packages of this subdir are, when not beside the repodata. */
   readonly baseUrl?: string | undefined;
+  readonly depends: readonly string[];
 }
 
 export type SolveAnswer =
@@ -50,6 +64,8 @@ export type SolveAnswer =
       readonly available: Readonly<Record<string, readonly string[]>>;
       readonly refused: readonly string[];
     }
+  /** Names of which only the locked file may be taken, and the channels have it no more. */
+  | { readonly kind: 'kept-gone'; readonly names: readonly string[] }
   | { readonly kind: 'bad-repodata'; readonly subdir: number; readonly why: string };
 
 /** CEP 16: only the records that a solve reaches are fetched, and only this thread knows which. */

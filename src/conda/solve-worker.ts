@@ -3,9 +3,16 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { simpleSolve, Version } from '@conda-org/rattler';
 import { errorMessage } from '../system/app-error.ts';
 import { BadRepodata, openRecordSource } from './record-source.ts';
-import { firstChannelWith, selectRecords, type IndexedSubdir, type Selection } from './repodata-selection.ts';
+import { describeExcluded, excludeNewer, findGone, findLessPreferred, isKept, keepOnly } from './kept-records.ts';
+import {
+  firstChannelWith,
+  selectRecords,
+  type IndexedSubdir,
+  type SelectedRecord,
+  type Selection,
+} from './repodata-selection.ts';
 import { pinPackage } from './solve-problem.ts';
-import type { ShardsFetched, ShardsWanted, SolveAnswer, SolvedFile, SolveTask } from './solve-task.ts';
+import type { KeptFile, ShardsFetched, ShardsWanted, SolveAnswer, SolvedFile, SolveTask } from './solve-task.ts';
 import { renderSolverRepodata, serveToSolver, SOLVER_CHANNEL } from './solver-repodata.ts';
 import { planSolverSpec, type SolverSpec } from './spec-filter.ts';
 import { findUnknownNames } from './unknown-names.ts';
@@ -31,10 +38,17 @@ async function solve(task: SolveTask): Promise<SolveAnswer> {
     task.specs.flatMap(({ name, channel }) => (channel === undefined ? [] : [[name, channel]])),
   );
   const all = await selectRecords(subdirs, names, ofChannel, isVersion);
-  const selection = filterRecords(all, specs);
+  const current = excludeNewer(all, task.excludeNewerMs);
+  const gone = task.keep?.how === 'only' ? findGone(current, task.keep.packages) : [];
+  if (gone.length > 0) return { kind: 'kept-gone', names: gone };
+  const selection = keepOnly(filterRecords(current, specs), task.keep);
   const unsatisfiable = (explanation: string): SolveAnswer => ({
     kind: 'unsatisfiable',
-    explanation: [explanation, ...describeEmptyPins(explanation, selection, pins)].join('\n'),
+    explanation: [
+      explanation,
+      ...describeEmptyPins(explanation, selection, pins),
+      ...describeExcluded(all.records.size - current.records.size, task.excludeNewerMs),
+    ].join('\n'),
     hidden: names.filter((name) => {
       const first = firstChannelWith(subdirs, name);
       return subdirs.some(({ channel, source }) => channel !== first && source.has(name));
@@ -45,8 +59,8 @@ async function solve(task: SolveTask): Promise<SolveAnswer> {
   const emptied = requested.find(({ name, matches }) => matches && !hasName(selection, name));
   // In the solver's words, which are read where they are described.
   if (emptied) return unsatisfiable(`No candidates were found for ${emptied.name} ${emptied.written}.`);
-  serveToSolver(renderSolverRepodata(selection, task, pins), task.platform);
-  try {
+  const askOnce = async (preferred: readonly KeptFile[]): Promise<readonly SolvedFile[]> => {
+    serveToSolver(renderSolverRepodata(selection, task, pins, findLessPreferred(selection, preferred)), task.platform);
     // The type of platforms has no plain string.
     const platforms = [task.platform, 'noarch'] as Parameters<typeof simpleSolve>[2];
     const solved = await simpleSolve(
@@ -62,7 +76,18 @@ async function solve(task: SolveTask): Promise<SolveAnswer> {
     const virtual = solved.filter(({ packageName }) => packageName.startsWith('__')).length;
     if (files.length + virtual !== solved.length)
       throw new Error('the solver answered with a package it was not given');
-    return { kind: 'solved', files, refused: selection.refused };
+    return files;
+  };
+  try {
+    const preferred = task.keep?.how === 'prefer' ? task.keep.packages : [];
+    const files = await askOnce(preferred);
+    // What cannot stay is chosen as if it had never been locked.
+    const staying = preferred.filter((kept) => files.every((file) => file.name !== kept.name || isKept(file, kept)));
+    return {
+      kind: 'solved',
+      files: staying.length < preferred.length ? await askOnce(staying) : files,
+      refused: selection.refused,
+    };
   } catch (error) {
     // The solver throws text.
     if (typeof error !== 'string' || !error.startsWith(NO_ANSWER)) throw error;
@@ -129,7 +154,7 @@ function isVersion(text: string): boolean {
   }
 }
 
-function describeFile({ record, file, from }: NonNullable<ReturnType<Selection['records']['get']>>): SolvedFile {
+function describeFile({ record, file, from }: SelectedRecord): SolvedFile {
   const info = from.source.info as { readonly base_url?: unknown } | null | undefined;
   return {
     channel: from.channel,
@@ -143,6 +168,7 @@ function describeFile({ record, file, from }: NonNullable<ReturnType<Selection['
     md5: record.md5,
     sizeBytes: record.size,
     baseUrl: typeof info?.base_url === 'string' ? info.base_url : undefined,
+    depends: record.depends,
   };
 }
 

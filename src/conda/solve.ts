@@ -8,17 +8,17 @@ import { parseChannels, type Channel } from './channel.ts';
 import { OPEN_ACCESS, type ChannelAccess } from './channel-access.ts';
 import { planSources } from './channel-sources.ts';
 import { fetchShards, ShardsMissing } from './fetch-shards.ts';
-import { digestInputs, type EnvironmentLock } from './lock.ts';
+import { digestInputs, type EnvironmentLock, type LockedPackage } from './lock.ts';
 import { lockPackages } from './lock-packages.ts';
 import { describeInvalidSpec, parseSpecs, type RequestedSpec } from './match-spec.ts';
 import { withNamedChannels } from './named-channels.ts';
 import { fetchRepodata, removeCachedRepodata, type SubdirRepodata } from './repodata.ts';
 import { runSolver } from './run-solver.ts';
-import type { SolveAnswer, SolveTask } from './solve-task.ts';
+import type { KeptFile, SolveAnswer, SolveTask } from './solve-task.ts';
 import { describeConflict, describeUnknownNames } from './solve-problem.ts';
 import { parseVirtualPackages } from './virtual-packages.ts';
 
-interface SolveInputs {
+export interface SolveInputs {
   readonly specs: readonly SpecLine[];
   /** Specs that constrain what is installed and install nothing. */
   readonly pinned?: readonly SpecLine[] | undefined;
@@ -35,24 +35,31 @@ interface SolveInputs {
 export interface SolveRequest extends SolveInputs {
   /** Repodata is kept here between solves, and asked for again when it has changed. */
   readonly repodataCacheDir: string;
+  /** What is locked already: to be taken where it can be, or nothing else of those names. */
+  readonly keep?: { readonly packages: readonly LockedPackage[]; readonly how: 'prefer' | 'only' } | undefined;
+  /** Milliseconds: what was made then or later, or does not say when, is not considered. */
+  readonly excludeNewerMs?: number | undefined;
   /** How to reach the channels. Default: with the credentials in their URLs alone. */
   readonly access?: ChannelAccess | undefined;
   readonly report: Report;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The digest that a lock of these inputs has: another one means that the lock is stale. Asks nobody. */
-function digestSolveInputs(inputs: SolveInputs): string {
-  return digestInputs({
-    specs: [
-      ...inputs.specs.map(({ text }) => redactUrls(text)),
-      // No spec starts with a bracket.
-      ...(inputs.pinned ?? []).map(({ text }) => `[pinned] ${redactUrls(text)}`),
-    ],
-    channels: parseChannels(inputs.channels, inputs.channelAlias).map(({ publicUrl }) => publicUrl),
-    platform: inputs.platform,
-    virtualPackages: inputs.virtualPackages,
-  });
+/** What a lock says that it was made from. Asks nobody. @throws AppError CHANNEL_INVALID */
+export function describeSolveInputs(inputs: SolveInputs): {
+  readonly specs: readonly string[];
+  readonly pinned: readonly string[];
+  readonly channels: readonly string[];
+  /** The digest that a lock of these inputs has: another one means that the lock is stale. */
+  readonly digest: string;
+} {
+  const specs = inputs.specs.map(({ text }) => redactUrls(text)).sort();
+  const pinned = (inputs.pinned ?? []).map(({ text }) => redactUrls(text)).sort();
+  const channels = parseChannels(inputs.channels, inputs.channelAlias).map(({ publicUrl }) => publicUrl);
+  const { platform, virtualPackages } = inputs;
+  // No spec starts with a bracket.
+  const all = [...specs, ...pinned.map((text) => `[pinned] ${text}`)];
+  return { specs, pinned, channels, digest: digestInputs({ specs: all, channels, platform, virtualPackages }) };
 }
 
 /**
@@ -81,18 +88,33 @@ export async function solveEnvironment(request: SolveRequest): Promise<Environme
     })),
     platform: request.platform,
     virtualPackages: parseVirtualPackages(request.virtualPackages),
+    keep: request.keep && { how: request.keep.how, packages: keptFiles(request.keep.packages, channels.list) },
+    excludeNewerMs: request.excludeNewerMs,
   }));
   if (answer.kind === 'solved' || answer.kind === 'unsatisfiable') warnOfRefused(answer.refused, request.report);
   switch (answer.kind) {
-    case 'solved':
+    case 'solved': {
+      const inputs = describeSolveInputs(request);
       return {
         lockVersion: 1,
         platform: request.platform,
-        inputsDigest: digestSolveInputs(request),
+        inputsDigest: inputs.digest,
         channels: channels.list.map(({ publicUrl }) => publicUrl),
+        specs: inputs.specs,
+        ...(inputs.pinned.length > 0 ? { pinned: inputs.pinned } : {}),
+        ...(request.excludeNewerMs === undefined
+          ? {}
+          : { excludeNewer: new Date(request.excludeNewerMs).toISOString() }),
         virtualPackages: request.virtualPackages,
         packages: lockPackages(answer.files, channels.list),
       };
+    }
+    case 'kept-gone':
+      throw new AppError(EXIT.buildFailed, {
+        code: 'PACKAGE_GONE',
+        message: `the channels do not have these any more as they are locked: ${answer.names.join(', ')}`,
+        hint: `let them move as well: condense lock <environment> --update ${answer.names.join(' ')}`,
+      });
     case 'invalid-specs':
       throw new AppError(
         EXIT.configuration,
@@ -120,6 +142,17 @@ export function listChannels(
 ): readonly Channel[] {
   const specs = parseSpecs([...inputs.specs, ...(inputs.pinned ?? [])]);
   return withNamedChannels(parseChannels(inputs.channels, inputs.channelAlias), specs, inputs.channelAlias).list;
+}
+
+/** Those of channels that are not asked any more can be kept by nobody. */
+function keptFiles(packages: readonly LockedPackage[], channels: readonly Channel[]): readonly KeptFile[] {
+  return packages.map((locked) => ({
+    name: locked.name.toLowerCase(),
+    channel: channels.findIndex(({ publicUrl }) => publicUrl === locked.channel),
+    subdir: locked.subdir,
+    file: URL.parse(locked.url)?.pathname.split('/').at(-1) ?? '',
+    sha256: locked.sha256,
+  }));
 }
 
 function specOf(specs: readonly RequestedSpec[], position: number): RequestedSpec {

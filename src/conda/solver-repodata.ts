@@ -6,11 +6,15 @@ import type { SolveTask } from './solve-task.ts';
 /** All records are given to the solver as one channel; which one each is from is looked up afterwards. */
 export const SOLVER_CHANNEL = 'http://channel.invalid';
 
-/** repodata.json of each subdir; in one order, whatever the channel's, so that equal inputs give equal answers. */
+/**
+ * repodata.json of each subdir; in one order, whatever the channel's, so that equal inputs give equal answers.
+ * @param lessPreferred records, by `subdir/file`, that are taken only where no other of their name will do
+ */
 export function renderSolverRepodata(
   selection: Selection,
   task: SolveTask,
   pins: readonly { readonly text: string }[],
+  lessPreferred: ReadonlySet<string>,
 ): ReadonlyMap<string, string> {
   const members = new Map<string, string[]>();
   const add = (subdir: string, file: string, record: unknown): void => {
@@ -21,7 +25,12 @@ export function renderSolverRepodata(
   };
   for (const key of [...selection.records.keys()].sort()) {
     const selected = selection.records.get(key);
-    if (selected) add(selected.from.subdir, selected.file, selected.record);
+    if (!selected) continue;
+    // The solver tries what has a tracked feature last, before it looks at versions (docs.conda.io, "track_features").
+    const record = lessPreferred.has(key)
+      ? { ...selected.record, track_features: 'condense_not_locked' }
+      : selected.record;
+    add(selected.from.subdir, selected.file, record);
   }
   for (const { name, version, build } of task.virtualPackages) {
     const record = { name, version, build, build_number: 0, depends: [], subdir: 'noarch' };

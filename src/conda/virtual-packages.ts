@@ -50,6 +50,20 @@ export async function probeVirtualPackages(
   return chooseVirtualPackages(await readHostFacts(), overrides, env);
 }
 
+/**
+ * Pure. The same for a machine with another processor, of which nothing else is known: with its family instead of a level
+ * of this one's, which no override can mean either.
+ */
+export function translateVirtualPackages(
+  packages: Readonly<Record<string, string>>,
+  platform: string,
+): Readonly<Record<string, string>> {
+  const family = platform === 'linux-64' ? 'x86_64' : platform.replace(/^linux-/, '');
+  const here = packages['__archspec'];
+  if (here === undefined || here.split('_v')[0] === family) return packages;
+  return { ...packages, __archspec: family };
+}
+
 /** The decision behind `probeVirtualPackages`, without the machine. */
 export function chooseVirtualPackages(
   facts: HostFacts,

@@ -50,6 +50,7 @@ export function describeSiteConfig(config: SiteConfig, source: YamlSource): read
         Object.entries(config.channels.mirrors).map(([of, by]) => [withoutCredentials(of), by.map(withoutCredentials)]),
       ),
     ],
+    [['channels', 'exclude_newer'], config.channels.excludeNewer],
     [['virtual_packages'], config.virtualPackages],
     [['default_environment'], config.defaultEnvironment],
   ];
@@ -58,6 +59,7 @@ export function describeSiteConfig(config: SiteConfig, source: YamlSource): read
     values.push(
       [[...at, 'version'], environment.version],
       [[...at, 'spec'], environment.specFile],
+      [[...at, 'platforms'], environment.platforms],
       [[...at, 'stable'], environment.stable],
       [[...at, 'unstable'], environment.unstable],
       [[...at, 'protect_stable'], environment.protectStable, ['protect_stable']],

@@ -66,6 +66,8 @@ interface ChannelPolicy {
   readonly alias: string;
   /** By the name or URL of a channel, or what several begin with: who is asked instead, in order. */
   readonly mirrors: Readonly<Record<string, readonly string[]>>;
+  /** As written: see `parseExcludeNewer`. */
+  readonly excludeNewer?: string | undefined;
 }
 
 export interface EnvironmentOptions {
@@ -74,6 +76,8 @@ export interface EnvironmentOptions {
   readonly version: string;
   /** Absolute path of the environment.yml. */
   readonly specFile: string;
+  /** conda's names of those that a lock has, e.g. `linux-64`; none: that of the machine. */
+  readonly platforms?: readonly string[] | undefined;
   /** The version behind the name itself, e.g. `analysis3`. */
   readonly stable?: string | undefined;
   /** The version behind `analysis3-unstable`. */

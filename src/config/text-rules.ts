@@ -1,5 +1,6 @@
 // What single texts of a configuration may be: names, paths, channels. Each rule says what is wrong, or nothing.
 import path from 'node:path';
+import { parseExcludeNewer } from './exclude-newer.ts';
 
 interface Complaint {
   /** Follows the key: "must be ...". */
@@ -179,4 +180,11 @@ export const pinRule: TextRule = (text) => {
 export const channelAliasRule: TextRule = (text) =>
   CHANNEL_NAME.test(text) || channelRule(text)
     ? { message: `must be an http://, https:// or file:/// URL, not ${quoted(text)}` }
+    : undefined;
+
+export const excludeNewerRule: TextRule = (text) =>
+  parseExcludeNewer(text, 0) === undefined
+    ? {
+        message: `must be a date such as 2026-11-01, a time such as 2026-11-01T12:00:00Z, or an age such as 7 days, not ${quoted(text)}`,
+      }
     : undefined;

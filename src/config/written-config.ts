@@ -5,6 +5,7 @@ import {
   bindRule,
   channelAliasRule,
   channelRule,
+  excludeNewerRule,
   GROUP,
   nameRule,
   NAME,
@@ -82,6 +83,12 @@ const channels = z
       .meta({
         examples: [{ 'conda-forge': ['file:///data/mirror/conda-forge', 'https://conda.anaconda.org/conda-forge'] }],
       }),
+    exclude_newer: text(excludeNewerRule)
+      .optional()
+      .describe(
+        'Packages that were made then or later are not considered when an environment is solved, and neither are those that do not say when: a date, a time (UTC), or an age before now. Default: all are.',
+      )
+      .meta({ examples: ['7 days'] }),
   })
   .prefault({})
   .describe(

@@ -40,6 +40,12 @@ export const environment = z.strictObject({
     .optional()
     .describe(`The environment's environment.yml, relative to this file. Default: environments/<name>/environment.yml.`)
     .meta({ examples: ['environments/analysis3/environment.yml'] }),
+  platforms: list(
+    matching(/^linux-(?:64|aarch64|ppc64le|s390x)$/, 'linux-64, linux-aarch64, linux-ppc64le or linux-s390x'),
+  )
+    .default([])
+    .describe(`The platforms that its lock has. Default: that of the machine where condense lock runs.`)
+    .meta({ examples: [['linux-64', 'linux-aarch64']] }),
   stable: version
     .optional()
     .describe(

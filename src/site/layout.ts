@@ -134,6 +134,12 @@ export class Layout {
     return path.join(this.#config.adminDir, 'cache/wheels');
   }
 
+  // --- beside the specs, in the site's repository
+  /** `environments/analysis3/environment.yml` to `environments/analysis3/environment.lock.yml` */
+  environmentLock(specFile: string): string {
+    return `${specFile.replace(/\.ya?ml$/, '')}.lock.yml`;
+  }
+
   // --- scratch
   /** `<staging>/analysis3-26.11`: the prefix while it is built, and what goes with it. */
   staging(fullName: string): StagingLayout {

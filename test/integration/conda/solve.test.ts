@@ -50,6 +50,7 @@ test('locks the newest packages that fit together, sorted by name, with url and 
   const xarray = record('xarray', '2026.1', [], { subdir: 'noarch' });
   expect(lock.packages[1]).toEqual({
     name: 'xarray',
+    depends: ['python >=3.11'],
     version: '2026.1',
     build: '0',
     buildNumber: 0,

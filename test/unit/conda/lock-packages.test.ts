@@ -3,7 +3,7 @@ import { lockPackages } from '../../../src/conda/lock-packages.ts';
 
 const lockFrom = (channel: string, baseUrl?: string) => {
   const named = { file: 'a-1-0.conda', name: 'a', version: '1', build: '0', buildNumber: 0, sha256: 'a'.repeat(64) };
-  const solved = { channel: 0, subdir: 'noarch', ...named, baseUrl };
+  const solved = { channel: 0, subdir: 'noarch', ...named, baseUrl, depends: [] };
   return lockPackages([solved], [{ url: channel, publicUrl: channel }])[0]?.url;
 };
 

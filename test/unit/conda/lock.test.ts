@@ -1,6 +1,15 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
-import { digestInputs, parseLock, renderLock, type EnvironmentLock, type PipLock } from '../../../src/conda/lock.ts';
+import { describe, expect, test } from 'vitest';
+import {
+  digestInputs,
+  digestLock,
+  parseLock,
+  parseLocks,
+  renderLock,
+  renderLocks,
+  type EnvironmentLock,
+  type PipLock,
+} from '../../../src/conda/lock.ts';
 
 const lock: EnvironmentLock = {
   lockVersion: 1,
@@ -35,7 +44,8 @@ const lock: EnvironmentLock = {
 };
 
 test('is written sorted, with texts that look like numbers in quotes', () => {
-  expect(renderLock(lock)).toBe(`# Written by condense lock; do not edit.
+  expect(renderLock(lock))
+    .toBe(`# Written by condense; do not edit. Beside an environment.yml, condense lock writes it anew.
 lockVersion: 1
 platform: linux-64
 inputsDigest: '${'1'.repeat(64)}'
@@ -251,4 +261,50 @@ test('reads back any lock that it can have written, whatever its texts look like
     }),
     { numRuns: 500 },
   );
+});
+
+describe('a file with several platforms', () => {
+  const other: EnvironmentLock = { ...lock, platform: 'linux-aarch64', packages: [] };
+
+  test('reads back what was written, sorted by platform', () => {
+    const text = renderLocks([other, lock]);
+
+    expect(text.match(/^---$/gm)).toHaveLength(1);
+    expect(parseLocks(text, 'x').map(({ platform }) => platform)).toEqual(['linux-64', 'linux-aarch64']);
+    expect(renderLocks(parseLocks(text, 'x'))).toBe(text);
+    expect(parseLocks(renderLock(lock), 'x')).toEqual([parseLock(renderLock(lock), 'x')]);
+  });
+
+  test('is refused at the place, in the second part as in the first, and where a platform is there twice', () => {
+    const text = renderLocks([lock, other]);
+    const line = text.split('\n').indexOf('platform: linux-aarch64') + 1;
+
+    expect(() => parseLocks(text.replace('platform: linux-aarch64', 'platform: 7'), 'x')).toThrow(`x:${line}:11`);
+    expect(() => parseLocks(text.replace('linux-aarch64', 'linux-64'), 'x')).toThrow('linux-64 is locked twice');
+    expect(() => parseLocks('', 'x')).toThrow();
+    expect(() => parseLocks(`${text}<<<<<<< HEAD\n`, 'x')).toThrow(/^x:/);
+  });
+});
+
+describe('what a lock says besides what it installs', () => {
+  const more: EnvironmentLock = {
+    ...lock,
+    specs: ['numpy', 'aa >=1'],
+    pinned: ['python 3.10.*'],
+    excludeNewer: '2026-11-01T00:00:00.000Z',
+    packages: lock.packages.map((locked) => ({ ...locked, depends: ['zlib >=1.3,<2', `python_abi 3.10.* *_cp310`] })),
+  };
+
+  test('is written on one line for each package, and read back', () => {
+    const text = renderLock(more);
+
+    expect(text).toContain('\n    depends: [ python_abi 3.10.* *_cp310, "zlib >=1.3,<2" ]\n'.replaceAll('"', "'"));
+    expect(renderLock(parseLock(text, 'x'))).toBe(text);
+    expect(() => parseLock(text.replace('python_abi 3', '-r x 3'), 'x')).toThrow(/is not a dependency/);
+  });
+
+  test('does not count as another lock', () => {
+    expect(digestLock(more)).toBe(digestLock(lock));
+    expect(digestLock({ ...lock, packages: [] })).not.toBe(digestLock(lock));
+  });
 });

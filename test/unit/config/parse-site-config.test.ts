@@ -44,6 +44,7 @@ describe('a right configuration', () => {
             name: 'analysis3',
             version: '26.11',
             specFile: '/etc/condense/environments/analysis3/environment.yml',
+            platforms: [],
             stable: undefined,
             unstable: undefined,
             protectStable: false,
