@@ -1,16 +1,19 @@
 // Stage: what activating the environment changes, measured in the container (conda docs: "Saving environment variables").
-import {
-  compareActivation,
-  parseEnvironment,
-  PROBE,
-  type ActivationDiff,
-  type Environment,
-} from '../modules/activation-diff.ts';
-import { pathExists, readdir, readText, realpath } from '../system/files.ts';
-import { AppError, errorMessage } from '../system/app-error.ts';
-import { EXIT } from '../system/exit-codes.ts';
-import type { CommandResult } from '../system/run-command.ts';
 import path from 'node:path';
+import { compareActivation, probeOf, type ActivatedShell, type ActivationDiff } from '../modules/activation-diff.ts';
+import { AppError } from '../system/app-error.ts';
+import { EXIT } from '../system/exit-codes.ts';
+import { pathExists, readdir, readText, realpath } from '../system/files.ts';
+import type { CommandResult } from '../system/run-command.ts';
+import {
+  BASH_SCRIPT,
+  describeOtherShell,
+  OTHER_SHELLS,
+  parseBashAnswer,
+  parseOtherAnswer,
+  type OtherAnswer,
+} from './activation-shells.ts';
+import { readEnvironmentVariables } from './activation-variables.ts';
 
 export type RunProgram = (command: {
   readonly program: string;
@@ -26,14 +29,6 @@ const CLEAN: Readonly<Record<string, string>> = {
   LC_ALL: 'C.UTF-8',
   PYTHONDONTWRITEBYTECODE: '1',
 };
-
-/** Sources the scripts in conda's order, their output out of the way, and prints the environment NUL-separated. */
-const SCRIPT = `
-for __condense_script in "$CONDA_PREFIX"/etc/conda/activate.d/*.sh; do
-  [ -r "$__condense_script" ] && . "$__condense_script" >&2
-done
-exec /usr/bin/env -0
-`;
 
 /**
  * @param prefixOnDisk where the staged prefix can be read
@@ -52,84 +47,94 @@ export async function captureActivation(
     CONDA_PROMPT_MODIFIER: `(${fullName}) `,
     ...(await readEnvironmentVariables(prefixOnDisk)),
   };
-  const activate = async (before: Readonly<Record<string, string>>): Promise<Environment> => {
+  const inside = path.posix.join(prefixInside, 'etc/conda/activate.d');
+  const run = async (
+    before: Readonly<Record<string, string>>,
+    program: string,
+    args: readonly string[],
+  ): Promise<Buffer> => {
     const env = { ...before, ...own, PATH: `${prefixInside}/bin:${CLEAN['PATH'] ?? ''}` };
-    const result = await runInside({
-      program: '/bin/bash',
-      args: ['--norc', '--noprofile', '-c', SCRIPT],
-      env,
-      timeoutMs: 120_000,
-    });
-    const environment = parseEnvironment(result.stdout);
-    if (!environment.has('CONDA_PREFIX')) throw activationCutShort(prefixInside);
-    return environment;
+    return (await runInside({ program, args, env, timeoutMs: 120_000 })).stdout;
   };
-  const after = await activate(CLEAN);
-  const touched = [...after.keys()].filter((name) => !(name in CLEAN) && !(name in own) && /^[A-Za-z_]\w*$/.test(name));
-  const afterProbe = await activate({ ...CLEAN, ...Object.fromEntries(touched.map((name) => [name, PROBE])) });
-  return compareActivation(new Map(Object.entries(CLEAN)), after, afterProbe);
+  const activate = async (before: Readonly<Record<string, string>>): Promise<ActivatedShell> => {
+    const answer = parseBashAnswer(await run(before, '/bin/bash', ['--norc', '--noprofile', '-c', BASH_SCRIPT]));
+    if (!answer?.environment.has('CONDA_PREFIX')) throw activationCutShort(inside);
+    return answer;
+  };
+  const before = new Map(Object.entries(CLEAN));
+  const activated = await activate(CLEAN);
+  const scripts = await readScripts(path.join(prefixOnDisk, 'etc/conda/activate.d'));
+  const spokenOf = scripts.filter(({ name }) => name.endsWith('.sh')).flatMap(({ text }) => listVariables(text));
+  const probed = new Set(
+    [...activated.environment.keys(), ...spokenOf].filter(
+      (name) => !before.has(name) && !(name in own) && !NOT_PROBED.test(name) && /^[A-Za-z_]\w*$/.test(name),
+    ),
+  );
+  const probes = Object.fromEntries([...probed].map((name) => [name, probeOf(name)]));
+  const { environment: afterProbe } = await activate({ ...CLEAN, ...probes });
+  const diff = compareActivation(before, activated, afterProbe, probed);
+  const warnings = [...diff.warnings, ...describePath(activated.environment.get('PATH') ?? '', prefixInside)];
+  for (const shell of OTHER_SHELLS) {
+    const names = scripts.map(({ name }) => name).filter((name) => name.endsWith(shell.extension));
+    const files = names.filter((name) => /^[\w.+-]+$/.test(name)).sort();
+    if (names.length === 0) continue;
+    if (files.length < names.length || !(await pathExists(shell.program))) {
+      warnings.push(
+        `what the activate.d scripts for ${shell.name} do was not compared: this node has no ${shell.name}, or their names are odd`,
+      );
+      continue;
+    }
+    const ask = async (scripts: readonly string[]): Promise<OtherAnswer> => {
+      const answer = parseOtherAnswer(await run(CLEAN, shell.program, shell.args(scripts)));
+      if (!answer) throw activationCutShort(inside);
+      return answer;
+    };
+    const [start, end] = [await ask([]), await ask(files.map((name) => path.posix.join(inside, name)))];
+    warnings.push(...describeOtherShell(shell.name, start, end, before, activated.environment));
+  }
+  return { changes: diff.changes, warnings };
+}
+
+/** Variables that change how the shell itself runs. */
+const NOT_PROBED = /^(BASH.*|ENV|IFS|LD_PRELOAD|LD_AUDIT|SHELLOPTS|PS[0-4]|PATH|PROMPT_COMMAND|_|__condense_.*)$/;
+
+/** Names that a script assigns, reads or takes away; some too many do no harm. */
+function listVariables(text: string): string[] {
+  const spoken = text.matchAll(
+    /\$\{?[!#]?([A-Za-z_]\w*)|\b([A-Za-z_]\w*)\+?=|\b(?:unset|export)\s+(?:-\w+\s+)*([\w\s]+)/g,
+  );
+  return [...spoken]
+    .flatMap(([, read, assigned, listed]) => [read, assigned, ...(listed?.split(/\s+/) ?? [])])
+    .filter((name) => name !== undefined && name !== '') as string[];
+}
+
+/** The texts of the scripts; of one that is no file of the prefix only the name. */
+async function readScripts(dir: string): Promise<{ readonly name: string; readonly text: string }[]> {
+  if (!(await pathExists(dir))) return [];
+  const root = `${await realpath(path.dirname(path.dirname(path.dirname(dir))))}/`;
+  return await Promise.all(
+    (await readdir(dir)).sort().map(async (name) => {
+      const file = path.join(dir, name);
+      const isOurs = (await pathExists(file)) && (await realpath(file)).startsWith(root);
+      return { name, text: isOurs ? await readText(file) : '' };
+    }),
+  );
+}
+
+/** The farm stands for the environment's own `bin`; what scripts add is only inside. */
+function describePath(after: string, prefixInside: string): string[] {
+  const known = new Set([`${prefixInside}/bin`, ...(CLEAN['PATH'] ?? '').split(':')]);
+  return after
+    .split(':')
+    .filter((entry) => !known.has(entry))
+    .map((entry) => `activation puts ${entry} on PATH: commands there are not among those of the farm`);
 }
 
 /** A script that says `exit 0` ends the shell that sources it: what would be printed after it is missing. */
-const activationCutShort = (prefix: string): AppError =>
+const activationCutShort = (dir: string): AppError =>
   new AppError(EXIT.buildFailed, {
     code: 'ACTIVATION_INVALID',
     message: 'one of these scripts ends the shell that sources it, or unsets CONDA_PREFIX',
-    at: `${prefix}/etc/conda/activate.d`,
+    at: dir,
     hint: 'report it to the maintainers of its package, or leave that package out',
   });
-
-/**
- * The variables that conda sets from files: packages' `etc/conda/env_vars.d/*.json`, then `conda-meta/state`, which wins
- * (conda's activate.py, `_get_environment_env_vars`).
- */
-async function readEnvironmentVariables(prefix: string): Promise<Record<string, string>> {
-  const variables: Record<string, string> = {};
-  const dir = path.join(prefix, 'etc/conda/env_vars.d');
-  if (await pathExists(dir)) {
-    for (const name of (await readdir(dir)).filter((entry) => entry.endsWith('.json')).sort()) {
-      const file = path.join(dir, name);
-      // Read on this node: a package's link could show what any file of it says.
-      if (!(await realpath(file)).startsWith(`${await realpath(prefix)}/`)) {
-        const message = 'is a link out of the environment';
-        throw new AppError(EXIT.buildFailed, { code: 'ACTIVATION_INVALID', message, at: file });
-      }
-      Object.assign(variables, stringsOf(await readJson(file), file));
-    }
-  }
-  const state = path.join(prefix, 'conda-meta/state');
-  if (await pathExists(state)) {
-    const content = await readJson(state);
-    if (typeof content === 'object' && content !== null && 'env_vars' in content) {
-      Object.assign(variables, stringsOf(content.env_vars, state));
-    }
-  }
-  return variables;
-}
-
-async function readJson(file: string): Promise<unknown> {
-  try {
-    return JSON.parse(await readText(file));
-  } catch (error) {
-    throw new AppError(EXIT.buildFailed, {
-      code: 'ACTIVATION_INVALID',
-      message: `is not JSON: ${errorMessage(error)}`,
-      at: file,
-    });
-  }
-}
-
-function stringsOf(value: unknown, file: string): Record<string, string> {
-  const variables: Record<string, string> = {};
-  for (const [name, text] of Object.entries(value ?? {})) {
-    if (typeof text !== 'string' || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-      throw new AppError(EXIT.buildFailed, {
-        code: 'ACTIVATION_INVALID',
-        message: `${JSON.stringify(name)} is not an environment variable with a text value`,
-        at: file,
-      });
-    }
-    variables[name] = text;
-  }
-  return variables;
-}

@@ -2,15 +2,12 @@
 import { describeModule, describeWhatis, planModuleChanges, type ModuleFacts } from './module-facts.ts';
 import { valuesOf, type ActivationChange } from './activation-diff.ts';
 import { quoteLua } from './quote-lua.ts';
-import { findShellLimits } from './shell-limits.ts';
+import { findOnlyShells, findShellLimits } from './shell-limits.ts';
 import { renderTemplate } from './render-template.ts';
 
 interface LuaCall {
   readonly function: string;
-  readonly name: string;
-  /** False, as Lua writes it, is how `pushenv` takes a variable away. */
-  readonly removes: boolean;
-  readonly value: string;
+  readonly arguments: readonly string[];
 }
 
 /**
@@ -29,6 +26,7 @@ export function renderLuaModule(template: string, facts: ModuleFacts): string {
     ],
     families: facts.hasPython ? ['python'] : [],
     changes: planModuleChanges(facts).map((change) => ({
+      onlyFor: findOnlyShells(change),
       notFor: findShellLimits('Lmod', valuesOf(change)),
       calls: planCalls(change),
     })),
@@ -36,16 +34,24 @@ export function renderLuaModule(template: string, facts: ModuleFacts): string {
 }
 
 function planCalls(change: ActivationChange): LuaCall[] {
-  const { name } = change;
+  const call = (name: string, ...args: string[]): LuaCall => ({ function: name, arguments: [change.name, ...args] });
   switch (change.kind) {
     case 'set':
-      return [{ function: 'pushenv', name, value: change.value, removes: false }];
+      return [call('set', change.value)];
     case 'unset':
-      return [{ function: 'pushenv', name, value: '', removes: true }];
+      return [call('unset')];
     // Each call puts its entry first, so the last one comes first.
     case 'prepend':
-      return change.entries.toReversed().map((value) => ({ function: 'prepend_path', name, value, removes: false }));
+      return change.entries.toReversed().map((entry) => call('prepend_path', entry));
     case 'append':
-      return change.entries.map((value) => ({ function: 'append_path', name, value, removes: false }));
+      return change.entries.map((entry) => call('append_path', entry));
+    case 'around':
+      return [call('around', change.before, change.after, ...(change.value === undefined ? [] : [change.value]))];
+    case 'alias':
+      return [call('set_alias', change.value)];
+    case 'function':
+      return [call('set_shell_function', change.body, '')];
+    case 'backup':
+      return [];
   }
 }

@@ -21,14 +21,14 @@ export interface ModuleFacts {
 /** The names of what the module sets, PATH left out. */
 export function listModuleVariables(facts: ModuleFacts): string[] {
   return planModuleChanges(facts)
-    .map(({ name }) => name)
-    .filter((name) => name !== 'PATH');
+    .filter(({ kind, name }) => kind !== 'alias' && kind !== 'function' && name !== 'PATH')
+    .map(({ name }) => name);
 }
 
 /** What loading does, in order. */
 export function planModuleChanges(facts: ModuleFacts): ActivationChange[] {
   return [
-    ...facts.activation.changes,
+    ...facts.activation.changes.filter(({ kind }) => kind !== 'backup'),
     ...Object.entries(facts.variables).map(([name, value]) => ({ kind: 'set' as const, name, value })),
     // Later commands of this job stay with this release (launcher, "Pin").
     { kind: 'set', name: 'CONDENSE_RELEASE', value: `${facts.fullName}/${facts.releaseId}` },

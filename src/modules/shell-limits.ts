@@ -40,3 +40,8 @@ export function findShellLimits(system: ModuleSystem, values: readonly string[])
     (limit) => limit.shells,
   );
 }
+
+/** The shells that a change is for; undefined: all. Aliases and functions are in the language of the shell that defined them. */
+export function findOnlyShells(change: { readonly kind: string }): ShellName[] | undefined {
+  return change.kind === 'alias' || change.kind === 'function' ? ['bash', 'zsh'] : undefined;
+}

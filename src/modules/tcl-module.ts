@@ -2,7 +2,7 @@
 import { describeModule, describeWhatis, planModuleChanges, type ModuleFacts } from './module-facts.ts';
 import { valuesOf, type ActivationChange } from './activation-diff.ts';
 import { quoteTcl } from './quote-tcl.ts';
-import { findShellLimits } from './shell-limits.ts';
+import { findOnlyShells, findShellLimits } from './shell-limits.ts';
 import { renderTemplate } from './render-template.ts';
 
 /**
@@ -15,6 +15,7 @@ export function renderTclModule(template: string, facts: ModuleFacts): string {
     whatis: describeWhatis(facts),
     family: facts.family,
     changes: planModuleChanges(facts).map((change) => ({
+      onlyFor: findOnlyShells(change),
       notFor: findShellLimits('Environment Modules', valuesOf(change)),
       lines: planLines(change),
     })),
@@ -28,6 +29,22 @@ function planLines(change: ActivationChange): string[][] {
       return [['condense-set', change.name, change.value]];
     case 'unset':
       return [['condense-unset', change.name]];
+    case 'around':
+      return [
+        [
+          'condense-around',
+          change.name,
+          change.before,
+          change.after,
+          ...(change.value === undefined ? [] : [change.value]),
+        ],
+      ];
+    case 'alias':
+      return [['set-alias', change.name, change.value]];
+    case 'function':
+      return [['set-function', change.name, change.body]];
+    case 'backup':
+      return [];
     // Each call puts its entry first, so the last one comes first.
     case 'prepend':
       return change.entries.toReversed().map((entry) => ['prepend-path', change.name, entry]);

@@ -10,7 +10,17 @@ const ActivationChange = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('set'), name: z.string(), value: z.string() }),
   z.strictObject({ kind: z.literal('prepend'), name: z.string(), entries: z.array(z.string()).readonly() }),
   z.strictObject({ kind: z.literal('append'), name: z.string(), entries: z.array(z.string()).readonly() }),
+  z.strictObject({
+    kind: z.literal('around'),
+    name: z.string(),
+    before: z.string(),
+    after: z.string(),
+    value: z.string().optional(),
+  }),
   z.strictObject({ kind: z.literal('unset'), name: z.string() }),
+  z.strictObject({ kind: z.literal('backup'), name: z.string(), of: z.string() }),
+  z.strictObject({ kind: z.literal('alias'), name: z.string(), value: z.string() }),
+  z.strictObject({ kind: z.literal('function'), name: z.string(), body: z.string() }),
 ]);
 
 /** A file that went in, as it was: its digest, and its text without the credentials of URLs. */

@@ -5,6 +5,8 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeHome, runAsOrdinaryUser } from '../../ci/ordinary-user.ts';
+import { MODULE_SYSTEMS } from '../modules/module-shells.ts';
+import { expectSameAsActivation } from './activation-reference.ts';
 import { startAsUser } from './start-as-user.ts';
 import { ensureTestChannel } from '../channel/make-channel.ts';
 import { TestSite } from './test-site.ts';
@@ -64,6 +66,21 @@ describe('analysis3, as its users have it', () => {
       `${PREFIX}|analysis3-26.11|/data/with space/$HOME|${PREFIX}`,
       '/usr/local/bin:/usr/bin:/bin||',
     ]);
+  });
+
+  it.each(MODULE_SYSTEMS)('has the same variables after module load of %s as after real activation', async (system) => {
+    // What deactivate.d scripts would need: unloading gives variables their values back by itself.
+    const kept = ['_CONDA_SET_SSL_CERT_FILE', '_CONDA_SET_OPAL_PREFIX'];
+
+    await expectSameAsActivation(site, home, system, 'analysis3-26.11', {}, []);
+    await expectSameAsActivation(
+      site,
+      home,
+      system,
+      'analysis3-26.11',
+      { SSL_CERT_FILE: '/x', OPAL_PREFIX: '/y' },
+      kept,
+    );
   });
 
   it('runs a script with our shebang, its arguments and its name untouched', async () => {

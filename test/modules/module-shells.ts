@@ -1,5 +1,5 @@
 // Every shell with every module system, and what the environment is after each step of a user.
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { execa } from 'execa';
@@ -41,6 +41,7 @@ export interface Session {
  * @param moduleRoot what it uses
  * @param steps each a command of plain words, the same in every shell: `module load conda/a-1`
  * @param env what there is besides PATH and HOME before anything else
+ * @param as what a command becomes to run as somebody else
  */
 export async function runModuleSession(
   system: ModuleSystem,
@@ -48,8 +49,10 @@ export async function runModuleSession(
   moduleRoot: string,
   steps: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  as: (command: readonly string[]) => string[] = (command) => [...command],
 ): Promise<Session> {
   const dir = await mkdtemp(path.join(os.tmpdir(), 'condense-session-'));
+  await chmod(dir, 0o777);
   try {
     const snapshot = (index: number): string => `/usr/bin/env -0 > ${path.join(dir, `${index}.env`)}`;
     const script = path.join(dir, 'steps');
@@ -60,8 +63,8 @@ export async function runModuleSession(
       ...steps.flatMap((step, index) => [step, snapshot(index + 1)]),
     ];
     await writeFile(script, `${lines.join('\n')}\n`);
-    const [program, ...args] = SHELLS[shell];
-    const { stdout, stderr } = await execa(program, [...args, script], {
+    const [program = '', ...args] = as([...SHELLS[shell], script]);
+    const { stdout, stderr } = await execa(program, args, {
       cwd: dir,
       extendEnv: false,
       timeout: 120_000,

@@ -1,5 +1,5 @@
 // What users type, in every shell with both module systems, on modulefiles as condense writes them.
-import { mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -210,6 +210,21 @@ describe.each(MODULE_SYSTEMS)('%s', (system) => {
     expect(said.match(/conda\/analysis3-26\.11\b/g)?.length).toBeLessThanOrEqual(2);
     expect(said).not.toContain('.lua');
     expect(said).toMatch(/analysis3\b(?!-)/);
+  });
+
+  it('runs nothing of a variable that had several lines, and loads', async () => {
+    const lines = `mine\ntouch ${dir}/ran; echo`;
+    const { environments } = await runModuleSession(
+      system,
+      'bash',
+      dir,
+      ['module load conda/analysis3', 'module unload conda'],
+      { GREETING: lines, PYTHONHOME: lines },
+    );
+
+    expect(environments[1]?.['CONDENSE_RELEASE']).toMatch(/^analysis3-26\.11\//);
+    expect(environments[2]?.['CONDENSE_RELEASE']).toBeUndefined();
+    expect(await readdir(dir)).not.toContain('ran');
   });
 
   it('shows the package list in module help and a line in module whatis', async () => {

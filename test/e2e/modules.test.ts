@@ -1,0 +1,123 @@
+// The modules of a published site, in every shell with both module systems.
+import { chmod, readFile, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { asOrdinaryUser, makeHome } from '../../ci/ordinary-user.ts';
+import { MODULE_SYSTEMS, runModuleSession, SYSTEMS_AND_SHELLS } from '../modules/module-shells.ts';
+import { writeActivationChannel } from './activation-channel.ts';
+import { expectSameAsActivation } from './activation-reference.ts';
+import { writeHelloChannel } from './hello-channel.ts';
+import { TestSite, type Ran } from './test-site.ts';
+
+let site: TestSite;
+let home: string;
+let installed: Ran;
+
+beforeAll(async () => {
+  site = await TestSite.make();
+  home = await makeHome();
+  await chmod(home, 0o755);
+  await site.writeConfig(`  zoo: { version: '1', stable: '1' }\n  hello: { version: '2', stable: '2' }\n`);
+  await site.writeSpec(
+    'zoo',
+    [await writeActivationChannel(site.dir)],
+    ['activation'],
+    'variables:\n  FROM_BOTH: of the environment.yml\n  FROM_SPEC: "with space/$HOME"\n',
+  );
+  await site.writeSpec('hello', [await writeHelloChannel(site.dir)], ['hello=2.0']);
+  installed = await site.condense('install', 'zoo');
+  await site.condenseOk('install', 'hello');
+}, 300_000);
+afterAll(async () => {
+  await site.remove();
+  await rm(home, { recursive: true, force: true });
+});
+
+/** What a user may have set before. */
+const USERS = {
+  ...{ GDAL_DATA: '/my/gdal:x', PERL5LIB: '/my/perl', MANPATH: '/my/man', XML_CATALOG_FILES: 'file:///my/catalog' },
+  ...{ CFLAGS: '-O3 -g', LDFLAGS: '-L/my/lib', CMAKE_PREFIX_OF_SITE: '/site', GSETTINGS_SCHEMA_DIR: '/my/schemas' },
+  ...{ ZOO_TEXT: 'mine', CONDA_PREFIX: '/my/conda', CONDA_SHLVL: '3', FROM_BOTH: 'mine' },
+};
+
+it('tells at the build what a module cannot express', () => {
+  expect(installed.exitCode, installed.stderr).toBe(0);
+  for (const words of [
+    'activation sets ZOO_LINES to several lines, which a module cannot express',
+    'activation defines the alias zoo-list: modules give it to bash and zsh only',
+    'activation puts /opt/conda/zoo-1/libexec/zoo on PATH: commands there are not among those of the farm',
+    'the activate.d scripts for csh leave ZOO_TEXT "something else"',
+    'the activate.d scripts for csh define zoo-list, which a module does not',
+    'the activate.d scripts for fish leave ZOO_FISH "yes", those for sh unset',
+  ]) {
+    expect(installed.stderr.replaceAll(/\s+/g, ' ')).toContain(words);
+  }
+});
+
+it('keeps in the manifest what it has told', async () => {
+  const release = await site.liveRelease('zoo-1');
+  const file = path.join(site.prefix, 'apps/condense/releases/zoo-1', release ?? '', 'manifest.json');
+  const manifest = JSON.parse(await readFile(file, 'utf8')) as { activation: { warnings: string[] } };
+
+  expect(manifest.activation.warnings).toContainEqual(expect.stringContaining('ZOO_LINES'));
+});
+
+describe.each(MODULE_SYSTEMS)('%s', (system) => {
+  it.each([
+    ['nothing set before', {}],
+    ['what users may have set', USERS],
+  ])('gives programs the same variables as real activation: %s', async (_, env) => {
+    // What is told at the build, and what deactivate.d scripts would need.
+    const known = ['ZOO_LINES', '_CONDA_SET_GDAL_DATA', 'GSETTINGS_SCHEMA_DIR_CONDA_BACKUP'];
+
+    await expectSameAsActivation(site, home, system, 'zoo-1', env, known);
+    await expectSameAsActivation(site, home, system, 'hello-2', env, []);
+  });
+
+  it.each(['bash', 'zsh'] as const)('defines aliases and functions in %s and takes them away', async (shell) => {
+    const ask = 'alias; zoo_greet; zoo_greet you';
+    const steps = ['module load conda/zoo', ask, 'module unload conda', ask];
+    const { stdout } = await runModuleSession(system, shell, site.modules, steps);
+
+    expect(stdout.split('\n').filter((line) => line.includes('zoo') || line.startsWith('hello'))).toEqual([
+      expect.stringMatching(/^(alias )?zoo-list=.*ls -l "\$HOME" \| head.*$/),
+      'hello nobody else; "quoted" \\ zoo-1',
+      'hello you; "quoted" \\ zoo-1',
+    ]);
+  });
+});
+
+it.each(SYSTEMS_AND_SHELLS)(
+  '%s in %s runs the environment, switches, reloads, and gives back what users had set',
+  async (system, shell) => {
+    const { environments, stdout, stderr } = await runModuleSession(
+      system,
+      shell,
+      site.modules,
+      [
+        'module load conda/zoo',
+        'module switch conda/zoo-1 conda/hello-2',
+        'hello',
+        'module switch conda/hello-2 conda/zoo-1',
+        system === 'Lmod' ? 'module update' : 'module reload',
+        'module unload conda',
+      ],
+      USERS,
+      asOrdinaryUser,
+    );
+    const [before = {}, zoo, hello, , again, reloaded, after] = environments;
+
+    expect(stdout, stderr).toContain('hello 2.0 from /opt/conda/hello-2');
+    expect(zoo).toMatchObject({ CONDA_PREFIX: '/opt/conda/zoo-1', ZOO_TEXT: 'a "b" $c `d` \\e; #f & Ã©' });
+    expect(hello).toEqual({
+      ...before,
+      ...{ CONDA_PREFIX: '/opt/conda/hello-2', CONDA_DEFAULT_ENV: 'hello-2', CONDA_PROMPT_MODIFIER: '(hello-2) ' },
+      ...{ CONDA_SHLVL: '1', HELLO_DATA: '/opt/conda/hello-2/share/hello' },
+      ...{ PATH: `${site.scripts('hello-2', 'bin')}:${before['PATH'] ?? ''}` },
+      ...Object.fromEntries(Object.entries(hello ?? {}).filter(([name]) => /^CONDENSE_(RELEASE|SAVED_)/.test(name))),
+    });
+    expect(again).toEqual(zoo);
+    expect(reloaded).toEqual(zoo);
+    expect(after).toEqual(before);
+  },
+);
