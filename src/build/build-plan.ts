@@ -47,21 +47,51 @@ export function planBuild(
   };
 }
 
-/** What `--dry-run` prints: every place that the build and the publishing would write to. */
-export function describeBuildPlan(plan: BuildPlan, layout: Layout): string[] {
+export interface PlanStep {
+  readonly step: string;
+  readonly what: string;
+  /** What it writes to, a directory with all that is below it. */
+  readonly path?: string | undefined;
+}
+
+/** What a build would do in order, with every place that it would write to, and publishing after it. */
+export function planSteps(
+  plan: BuildPlan,
+  layout: Layout,
+  options: { readonly publish: boolean },
+): readonly PlanStep[] {
   const staging = layout.staging(plan.fullName);
+  const at = (step: string, path: string, what = path): PlanStep => ({ step, what, path });
+  const release = `${layout.releasesOf(plan.fullName)}/<id>`;
   return [
-    `solve    ${plan.spec.dependencies.length} specs from ${plan.spec.file}`,
-    `         channels ${plan.channels.join(', ')} for ${plan.platform}`,
-    `fetch    into ${layout.packageCache}`,
-    `stage    ${staging.prefix}, seen as ${plan.condaPrefix}`,
-    ...(plan.spec.pip.length > 0 ? [`pip      ${plan.spec.pip.length} lines, by the environment's own pip`] : []),
-    ...describeDrop(plan.environment.drop).map((what) => `drop     ${what}`),
-    `pack     ${staging.image}`,
-    `release  ${layout.releasesOf(plan.fullName)}/<id>`,
-    `gate     imports ${plan.environment.gateImports.join(', ') || '(none configured)'}`,
-    `publish  ${layout.generations}/<number>, then ${layout.current}`,
-    ...layout.publicLinks.map((link) => `         ${link.path} -> ${link.target}`),
+    at('claim', layout.lockFile(plan.fullName)),
+    at('base', layout.bases, `${layout.bases}, where it is not there yet`),
+    at('node', layout.node(process.versions.node), `${layout.node(process.versions.node)}, where it is not there yet`),
+    at('repodata', layout.repodataCache, `${layout.repodataCache}, where there is no lock beside the spec`),
+    at('fetch', layout.packageCache),
+    at('stage', staging.dir, `${staging.prefix}, seen as ${plan.condaPrefix}`),
+    ...(plan.spec.pip.length > 0
+      ? [
+          at(
+            'pip',
+            layout.wheelCache,
+            `${plan.spec.pip.length} lines, by the environment's own pip; ${layout.wheelCache}`,
+          ),
+        ]
+      : []),
+    ...describeDrop(plan.environment.drop).map((what) => ({ step: 'drop', what })),
+    at('pack', staging.image),
+    at('release', release),
+    { step: 'gate', what: `imports ${plan.environment.gateImports.join(', ') || '(none configured)'}` },
+    at('gate', layout.logs, `${layout.logs}, where it fails`),
+    ...(options.publish
+      ? [
+          at('publish', `${layout.generations}/<number>`),
+          at('publish', layout.current),
+          at('publish', layout.journal),
+          ...layout.publicLinks.map((link) => at('publish', link.path, `${link.path} -> ${link.target}`)),
+        ]
+      : []),
   ];
 }
 

@@ -2,12 +2,13 @@
 import { readChannelAccess, type ChannelAccess } from '../conda/channel-access.ts';
 import { parseMirrors } from '../conda/channel-sources.ts';
 import { findMisfits, findUnmetDependencies } from '../conda/lock-fit.ts';
-import { parseLocks, type EnvironmentLock } from '../conda/lock.ts';
+import { parseLock, parseLocks, type EnvironmentLock } from '../conda/lock.ts';
 import { listChannels, solveEnvironment, type SolveInputs, type SolveRequest } from '../conda/solve.ts';
 import { probeVirtualPackages, translateVirtualPackages } from '../conda/virtual-packages.ts';
 import { parseExcludeNewer } from '../config/exclude-newer.ts';
 import type { SiteConfig } from '../config/site-config.ts';
 import { digestPipInputs, type PipSection } from '../pip/pip-section.ts';
+import type { ReleaseManifest } from '../release/manifest.ts';
 import type { Layout } from '../site/layout.ts';
 import { AppError, type Problem } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
@@ -130,4 +131,18 @@ export async function readBuildLock(
     });
   }
   return lock;
+}
+
+/** What a release was made from; nothing where that is damaged, or of another condense. */
+export async function readReleaseLock(
+  layout: Layout,
+  { fullName, id }: Pick<ReleaseManifest, 'fullName' | 'id'>,
+): Promise<EnvironmentLock | undefined> {
+  const file = layout.release(fullName, id).lock;
+  try {
+    return parseLock(await readText(file), file);
+  } catch (error) {
+    if (error instanceof AppError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }

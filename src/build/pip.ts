@@ -1,7 +1,7 @@
 // Stage: what pip adds to a staged prefix; resolved there where no release has a lock of the same inputs, then installed
 // from the lock alone.
 import type { ChannelAccess } from '../conda/channel-access.ts';
-import { parseLock, type EnvironmentLock, type LockedDistribution, type PipLock } from '../conda/lock.ts';
+import type { EnvironmentLock, LockedDistribution, PipLock } from '../conda/lock.ts';
 import { readCondaPrefix, type CondaPrefix } from '../pip/conda-prefix.ts';
 import { installWheels } from '../pip/install-wheels.ts';
 import { copyLocalSources } from '../pip/local-sources.ts';
@@ -15,10 +15,10 @@ import { findRelease } from '../release/find-release.ts';
 import type { Layout } from '../site/layout.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
-import { readText } from '../system/files.ts';
 import { planNetworkVariables, readAuthorities } from '../system/network.ts';
 import type { BuildContext } from './build-context.ts';
 import type { BuildPlan } from './build-plan.ts';
+import { readReleaseLock } from './lock.ts';
 
 /** What is known of a pip section before anything is staged. */
 export interface PipPlan {
@@ -59,21 +59,9 @@ export async function withKnownPip(
 
 /** The pip part of the newest release, where it was made from inputs of this digest. */
 export async function readKnownPip(layout: Layout, fullName: string, digest: string): Promise<PipLock | undefined> {
-  const known = await readNewestPipLock(layout, fullName);
-  return known?.inputsDigest === digest ? known : undefined;
-}
-
-async function readNewestPipLock(layout: Layout, fullName: string): Promise<PipLock | undefined> {
   const newest = await findRelease(layout, fullName, () => true);
-  if (!newest) return undefined;
-  const file = layout.release(fullName, newest.id).lock;
-  try {
-    return parseLock(await readText(file), file).pip;
-  } catch (error) {
-    // Damaged, or of another condense: it is resolved again.
-    if (error instanceof AppError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
+  const known = newest && (await readReleaseLock(layout, newest))?.pip;
+  return known?.inputsDigest === digest ? known : undefined;
 }
 
 /** What has a URL of its own is fixed by its line. */

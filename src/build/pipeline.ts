@@ -35,6 +35,8 @@ export interface BuildOutcome {
 export interface BuildOptions {
   /** Builds although there is a release of the same inputs. */
   readonly rebuild?: boolean | undefined;
+  /** Of a stored plan, and then whatever is beside the spec: the caller has seen to it that they agree. */
+  readonly lock?: EnvironmentLock | undefined;
 }
 
 /**
@@ -44,7 +46,7 @@ export interface BuildOptions {
 export async function buildRelease(
   context: BuildContext,
   plan: BuildPlan,
-  { rebuild }: BuildOptions = {},
+  { rebuild, lock: given }: BuildOptions = {},
 ): Promise<BuildOutcome> {
   const { layout } = context;
   const stageSeconds: Record<string, number> = {};
@@ -53,7 +55,7 @@ export async function buildRelease(
   const access = await readPlannedAccess(context, plan);
   const pip = await readPipPlan(plan, access);
   // What is locked is installed, and only that: a build never updates.
-  const locked = await readBuildLock(context, plan, pip?.section);
+  const locked = given ?? (await readBuildLock(context, plan, pip?.section));
   const { base, node } = await timed('base', () => readyStore(context));
   const lock = locked ?? (await solveAnew(context, plan, access, pip, timed));
   const launcher = planLauncherFacts(context, plan, base.file, node);

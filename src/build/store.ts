@@ -20,11 +20,16 @@ export async function readyStore(context: BuildContext): Promise<{ base: BasePla
 }
 
 async function readyBase(context: BuildContext): Promise<BasePlan> {
-  const plan = planBase(context.layout, context.product.baseTemplate, {
+  const plan = await planStoreBase(context);
+  await writeBase(plan, context.runtime, context.signal);
+  return plan;
+}
+
+/** The base that this machine's builds need, whether it is there or not. */
+export async function planStoreBase(context: BuildContext): Promise<BasePlan> {
+  return planBase(context.layout, context.product.baseTemplate, {
     binds: context.config.binds,
     rootLinks: await readRootLinks(),
     runtimeVersion: context.runtime.version,
   });
-  await writeBase(plan, context.runtime, context.signal);
-  return plan;
 }

@@ -1,16 +1,16 @@
 // `condense install` and `build`: from an environment.yml to a gated release, and to what users load.
-import { describeBuildPlan, planBuild, planEnvironment, type BuildPlan } from '../build/build-plan.ts';
+import type { BuildPlan } from '../build/build-plan.ts';
+import { planRelease } from '../build/plan-release.ts';
 import { buildRelease, type BuildOutcome } from '../build/pipeline.ts';
-import { readEnvironmentSpec } from '../config/read-config.ts';
-import { readPipSection } from '../pip/pip-section.ts';
 import { publishChange } from '../release/change-face.ts';
 import { checkProtected } from '../release/face-plan.ts';
 import { NOTHING_PUBLISHED } from '../release/generation.ts';
 import { withLock } from '../release/site-lock.ts';
 import { readCurrentGeneration } from '../release/site-state.ts';
-import { describePlatform } from '../site/platform.ts';
+import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { describeFullDisk } from '../system/system-error.ts';
+import { planAll, readPlannedBuilds, renderPlanned, type HeldBuild } from './plan.ts';
 import { planPublishing } from './publish.ts';
 import { openBuild, type Session } from './session.ts';
 
@@ -23,6 +23,11 @@ export interface InstallOptions {
   readonly stable?: boolean | undefined;
 }
 
+export interface BuildCommand extends InstallOptions {
+  /** The file of a stored plan. */
+  readonly plan?: string | undefined;
+}
+
 /** Builds, gates and publishes: all of the environments, or none of those after the first that fails. */
 export async function runInstall(session: Session, names: readonly string[], options: InstallOptions): Promise<void> {
   const plans = await planAll(session, names);
@@ -33,7 +38,7 @@ export async function runInstall(session: Session, names: readonly string[], opt
   }
   for (const plan of plans) {
     if (options.dryRun) {
-      printPlan(session, plan);
+      await printPlan(session, plan, options, true);
       continue;
     }
     const outcome = await build(session, plan, options);
@@ -55,13 +60,13 @@ export async function runInstall(session: Session, names: readonly string[], opt
 }
 
 /** Builds and gates; publishes nothing. */
-export async function runBuild(session: Session, names: readonly string[], options: InstallOptions): Promise<void> {
-  for (const plan of await planAll(session, names)) {
+export async function runBuild(session: Session, names: readonly string[], options: BuildCommand): Promise<void> {
+  for (const { plan, readLock } of await chooseBuilds(session, names, options)) {
     if (options.dryRun) {
-      printPlan(session, plan);
+      await printPlan(session, plan, options, false);
       continue;
     }
-    const { manifest, built } = await build(session, plan, options);
+    const { manifest, built } = await build(session, plan, options, readLock);
     session.output.result({ environment: plan.fullName, release: manifest.id, built }, [
       `${plan.fullName} release ${manifest.id} ${built ? 'was built and passed the gate' : 'is up to date: nothing to build'}`,
       `publish it with: condense publish ${plan.fullName}/${manifest.id}`,
@@ -69,32 +74,43 @@ export async function runBuild(session: Session, names: readonly string[], optio
   }
 }
 
-/** @throws AppError of the configuration: what is wrong with the last of them is said before the first is built */
-async function planAll(session: Session, names: readonly string[]): Promise<BuildPlan[]> {
-  const { config, layout } = session;
-  const plans: BuildPlan[] = [];
-  for (const name of names) {
-    const environment = planEnvironment(config, name);
-    const spec = await readEnvironmentSpec(environment.specFile);
-    for (const note of spec.notes) session.output.report({ type: 'note', text: `${note.at}  ${note.text}` });
-    await readPipSection(spec.pip, spec.file);
-    plans.push(planBuild(config, layout, environment, spec, describePlatform(process.arch)));
+/** Of environments by name, or of a stored plan. */
+async function chooseBuilds(
+  session: Session,
+  names: readonly string[],
+  { plan, offline }: BuildCommand,
+): Promise<readonly (Pick<HeldBuild, 'plan'> & Partial<HeldBuild>)[]> {
+  if ((plan === undefined) === (names.length === 0)) {
+    throw new AppError(EXIT.usage, {
+      code: 'USAGE_INVALID',
+      message: plan === undefined ? 'no environment was named' : 'a plan names its environments itself',
+      hint: 'condense build <environment>, or condense build --plan plan.json',
+    });
   }
-  return plans;
+  if (plan === undefined) return (await planAll(session, names)).map((each) => ({ plan: each }));
+  return await readPlannedBuilds(session, await openBuild(session, offline), plan);
 }
 
-function printPlan(session: Session, plan: BuildPlan): void {
-  session.output.result({ environment: plan.fullName, plan }, [
-    `${plan.fullName}:`,
-    ...describeBuildPlan(plan, session.layout),
-  ]);
+async function printPlan(
+  session: Session,
+  plan: BuildPlan,
+  { offline }: InstallOptions,
+  publish: boolean,
+): Promise<void> {
+  const planned = await planRelease(await openBuild(session, offline), plan, { publish });
+  session.output.result({ plan: planned, environment: plan.fullName }, renderPlanned(planned));
 }
 
-async function build(session: Session, plan: BuildPlan, { offline, rebuild }: InstallOptions): Promise<BuildOutcome> {
+async function build(
+  session: Session,
+  plan: BuildPlan,
+  { offline, rebuild }: InstallOptions,
+  readLock?: HeldBuild['readLock'],
+): Promise<BuildOutcome> {
   const context = await openBuild(session, offline);
   try {
-    return await withLock(session.layout.lockFile(plan.fullName), `build of ${plan.fullName}`, () =>
-      buildRelease(context, plan, { rebuild }),
+    return await withLock(session.layout.lockFile(plan.fullName), `build of ${plan.fullName}`, async () =>
+      buildRelease(context, plan, { rebuild, lock: await readLock?.() }),
     );
   } catch (error) {
     throw describeFullDisk(error, EXIT.buildFailed);

@@ -4,7 +4,7 @@ import { AppError } from '../system/app-error.ts';
 import { EXIT, type ExitCode } from '../system/exit-codes.ts';
 import product from '../../package.json' with { type: 'json' };
 import { addConfigCommands } from './config.ts';
-import type { InstallOptions } from './install.ts';
+import type { BuildCommand, InstallOptions } from './install.ts';
 import { Output } from './output.ts';
 import type { LockOptions } from './lock.ts';
 import { openSession, type GlobalOptions, type Session } from './session.ts';
@@ -67,12 +67,21 @@ function buildProgram(): Command {
         (await import('./install.ts')).runInstall(session, names, options),
       ),
     );
-  sub('build <environment...>', 'build and gate environments, publish nothing')
+  sub('plan [environment...]', 'what would be built and why, what it would write to, and how much')
+    .option('--out <file>', 'keep it, for condense build --plan')
+    .option('--offline', 'ask no channel: use what is in the caches and in files')
+    .action(
+      action(async (session, names: string[], options: { out?: string; offline?: boolean }) =>
+        (await import('./plan.ts')).runPlan(session, names, options),
+      ),
+    );
+  sub('build [environment...]', 'build and gate environments, publish nothing')
+    .option('--plan <file>', 'what a stored plan says, if nothing changed since')
     .option('--dry-run', 'say what would be built and written, and do nothing')
     .option('--offline', 'ask no channel: use what is in the caches and in files')
     .option('--rebuild', 'build even where a release of the same inputs is there, such as a damaged one')
     .action(
-      action(async (session, names: string[], options: InstallOptions) =>
+      action(async (session, names: string[], options: BuildCommand) =>
         (await import('./install.ts')).runBuild(session, names, options),
       ),
     );

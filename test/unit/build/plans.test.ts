@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { planBase } from '../../../src/build/base.ts';
-import { describeBuildPlan, planBuild, planEnvironment } from '../../../src/build/build-plan.ts';
+import { planBuild, planEnvironment, planSteps } from '../../../src/build/build-plan.ts';
 import { planContainerCommand } from '../../../src/build/container.ts';
 import { planPack, renderSortFile } from '../../../src/build/pack.ts';
 import type { EnvironmentSpec } from '../../../src/config/environment-spec.ts';
@@ -51,13 +51,21 @@ describe('planBuild', () => {
     const drop = { staticLibraries: true, tests: false, patterns: [{ text: 'share/doc', at: '' }], keep: ['lib/a.a'] };
     const plan = planBuild(makeConfig('/site'), layout, { ...environment, drop }, spec, 'linux-64');
 
-    expect(describeBuildPlan(plan, layout)).toContain('drop     static libraries, share/doc, but not lib/a.a');
+    expect(planSteps(plan, layout, { publish: false })).toContainEqual({
+      step: 'drop',
+      what: 'static libraries, share/doc, but not lib/a.a',
+    });
   });
 
   it('describes every place that would be written to', () => {
     const plan = planBuild(makeConfig('/site'), layout, environment, spec, 'linux-64');
 
-    expect(describeBuildPlan(plan, layout).join('\n')).toContain('/site/apps/condense/releases/a-1/<id>');
+    const places = (publish: boolean) => planSteps(plan, layout, { publish }).map(({ path }) => path);
+
+    expect(places(false)).toContain('/site/apps/condense/releases/a-1/<id>');
+    expect(places(false)).not.toContain('/site/apps/condense/current');
+    expect(places(true)).toContain('/site/apps/condense/current');
+    expect(places(true)).toContain('/site/modules/conda');
   });
 });
 
