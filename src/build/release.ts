@@ -21,6 +21,7 @@ import {
   digestFile,
   link,
   makeDir,
+  makePrivateDir,
   makeSharedDir,
   readLinkIfThere,
   removeTree,
@@ -73,7 +74,7 @@ async function writeIncoming(
   aside: ReleaseLayout,
 ): Promise<ReleaseManifest> {
   const { facts } = request;
-  await makeDir(aside.dir);
+  await makePrivateDir(aside.dir); // nobody sees it, nor its image, before it has its permissions
   await writeImageFile(request.image, aside.image, facts.image.sha256);
   await writeNewFile(aside.lock, renderLock(request.lock));
   const moduleFacts = planModuleFacts(layout, request, id);

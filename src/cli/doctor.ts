@@ -1,11 +1,13 @@
-// `condense doctor`: what this machine lacks, each finding with its fix.
+// `condense doctor`: what this machine lacks and what is wrong with the site, each finding with its fix.
+import { inspectSite } from '../release/inspect-site.ts';
 import { probeSite } from '../site/doctor.ts';
 import { EXIT, type ExitCode } from '../system/exit-codes.ts';
 import type { Session } from './session.ts';
 
-/** @returns 4 when something is missing that building or launching needs */
+/** @returns 4 when something is missing that building or launching needs, or the site is damaged */
 export async function runDoctor(session: Session): Promise<ExitCode> {
-  const findings = await probeSite(session.config);
+  const { config, layout } = session;
+  const findings = [...(await probeSite(config)), ...(await inspectSite(config, layout))];
   const marks = { ok: 'ok      ', warning: 'warning ', failure: 'failure ' } as const;
   const failures = findings.filter((finding) => finding.status === 'failure').length;
   session.output.result({ failures, findings }, [

@@ -38,7 +38,7 @@ export async function runMirror(
     output.result(describeData(dir, change), describeChange(dir, change));
     return;
   }
-  await checkOwner(config);
+  await checkOwner(config, layout);
   await useNetworkSettings(process.env);
   const outcome = await writeMirror({
     ...wanted,

@@ -40,7 +40,7 @@ export async function openSession(options: GlobalOptions, output: Output, signal
 /** What building needs besides: probed only by the commands that build. */
 export async function openBuild(session: Session, offline = false): Promise<BuildContext> {
   const { config, layout, output, signal } = session;
-  await checkOwner(config);
+  await checkOwner(config, layout);
   await checkBuilder(config);
   await useNetworkSettings(process.env);
   await checkPrograms();
@@ -51,7 +51,7 @@ export async function openBuild(session: Session, offline = false): Promise<Buil
     product: await readProduct(layout),
     runtime: await readRuntime(config),
     installer: await readInstallerProgram(config),
-    access: await readAccessPolicy(config.groups.users, config.file),
+    access: await readAccessPolicy(config, layout.store, output.report),
     report: output.report,
     signal,
     offline,

@@ -53,7 +53,7 @@ export async function runUnlock(
     output.result(describeClaim(claim), [`would remove ${was}`]);
     return;
   }
-  await checkOwner(config);
+  await checkOwner(config, layout);
   await removeTree(claim.file);
   const unwritten = await writeJournal(layout, describeEntry('unlock', was), `${name} is removed`);
   if (unwritten) throw new AppError(EXIT.followUpFailed, unwritten);

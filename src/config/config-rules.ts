@@ -49,6 +49,7 @@ export function findRuleProblems(source: YamlSource, defaultStagingDir: string):
   }
   checkPaths(text, complain, path.dirname(path.resolve(source.file)), defaultStagingDir);
   checkLevel(source, complain);
+  checkPermissions(source, complain);
   checkPublicNames(source, text, complain);
   return problems;
 }
@@ -128,6 +129,18 @@ function checkLevel(source: YamlSource, complain: Complain): void {
   if (['lz4', 'xz', 'none'].includes(compression)) {
     complain(['squashfs', 'level'], `has no meaning for ${compression}`, 'remove the key, or choose zstd or gzip');
   }
+}
+
+/** What would have no effect, said instead of passed over. */
+function checkPermissions(source: YamlSource, complain: Complain): void {
+  const readers = valueAt(source.value, ['permissions', 'readers']);
+  if (Array.isArray(readers) && readers.length > 0 && valueAt(source.value, ['groups', 'users']) === undefined)
+    complain(['permissions', 'readers'], 'has no meaning without groups.users: everybody reads', 'set groups: users');
+  if (
+    valueAt(source.value, ['permissions', 'owners_write']) === true &&
+    valueAt(source.value, ['groups', 'owners']) === undefined
+  )
+    complain(['permissions', 'owners_write'], 'needs groups.owners', 'set groups: owners');
 }
 
 // execve(2): the kernel reads 256 bytes of a script for its first line (BINPRM_BUF_SIZE, since Linux 5.1), '#!' and newline included.

@@ -113,6 +113,11 @@ function normalise(written: WrittenConfig, source: YamlSource, defaultStaging: s
     modulesDir: written.modules_dir,
     moduleFamily: written.module_family,
     groups: written.groups,
+    permissions: {
+      readers: written.permissions.readers,
+      acl: written.permissions.acl,
+      ownersWrite: written.permissions.owners_write,
+    },
     // A bare name is looked up on PATH; anything with a slash is a path.
     runtimeProgram: runtime.program?.includes('/') ? absolute(runtime.program) : runtime.program,
     installerProgram: installer.program?.includes('/') ? absolute(installer.program) : installer.program,

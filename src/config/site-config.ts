@@ -18,6 +18,7 @@ export interface SiteConfig {
   /** `conda` in `module load conda/analysis3`. */
   readonly moduleFamily: string;
   readonly groups: { readonly users?: string | undefined; readonly owners?: string | undefined };
+  readonly permissions: PermissionPolicy;
   /** The container runtime; looked up on PATH (apptainer, then singularity) when not given. */
   readonly runtimeProgram?: string | undefined;
   /** micromamba, mamba or conda, where the site wants one of them to install; else condense does. */
@@ -31,6 +32,16 @@ export interface SiteConfig {
   /** The environment whose stable version `module load conda` gives. */
   readonly defaultEnvironment?: string | undefined;
   readonly environments: ReadonlyMap<string, EnvironmentOptions>;
+}
+
+/** Who may do what with a release, besides its owner (docs/admins.md). */
+interface PermissionPolicy {
+  /** Groups that may read the images besides `groups.users`, by POSIX ACL. */
+  readonly readers: readonly string[];
+  /** What to do where the file system has no ACLs: refuse to build, or do without the readers. */
+  readonly acl: 'require' | 'fall-back';
+  /** Whether the directories of releases are the owners' group's to write to. */
+  readonly ownersWrite: boolean;
 }
 
 /** Host directories that are seen in the container, where the node has them. */

@@ -22,6 +22,32 @@ import { environment, environmentName, pinned } from './written-environment.ts';
 import { drop, squashfs } from './written-image.ts';
 import { inherit } from './written-inherit.ts';
 
+const permissions = z
+  .strictObject({
+    readers: list(matching(GROUP, 'the name of a group'))
+      .default([])
+      .describe(
+        'Groups that may read the images besides `groups.users`, by POSIX ACL (setfacl). Needs `groups.users`: without it everybody reads.',
+      )
+      .meta({ examples: [['partners', 'students']] }),
+    acl: z
+      .enum(['require', 'fall-back'])
+      .default('require')
+      .describe(
+        'Where the file system of the prefix has no ACLs and there are `readers`: refuse to build, or do without them, with a warning.',
+      )
+      .meta({ examples: ['fall-back'] }),
+    owners_write: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Directories of a release belong to `groups.owners` (mode 2775), so that each of them can remove what another one built. Otherwise only its builder and root can. Files are nobody’s to write.',
+      )
+      .meta({ examples: [true] }),
+  })
+  .prefault({})
+  .describe('Who may do what with a release, applied before it is visible, whatever the umask of its builder.');
+
 const binds = z
   .strictObject({
     run: list(text(bindRule))
@@ -158,6 +184,7 @@ export const writtenConfig = z
       })
       .prefault({})
       .describe('Unix groups.'),
+    permissions,
     runtime: z
       .strictObject({
         program: text(pathRule)

@@ -65,7 +65,7 @@ export async function publishChange(
   wanted: WantedChange,
   warn: (text: string) => void,
 ): Promise<FaceOutcome> {
-  await checkOwner(config);
+  await checkOwner(config, layout);
   await wanted.check?.(await readCurrentGeneration(layout));
   const work = async (): Promise<FaceOutcome> => {
     const { current, planned, isSame } = await readWanted(layout, wanted);

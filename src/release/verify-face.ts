@@ -15,7 +15,8 @@ export async function verifyFace(layout: Layout): Promise<Problem[]> {
   if (broken) return [broken];
   const generation = await readCurrentGeneration(layout);
   if (!generation) return [];
-  return [...(await verifyGeneration(layout, generation)), ...(await verifyPublicLinks(layout, generation))];
+  // These first: publishing, which mends both, refuses while something is in the way of a public link.
+  return [...(await verifyPublicLinks(layout, generation)), ...(await verifyGeneration(layout, generation))];
 }
 
 /** `current` itself: without it there is nothing to compare with. */
@@ -78,23 +79,22 @@ async function verifyGeneration(layout: Layout, generation: Generation): Promise
 }
 
 async function verifyPublicLinks(layout: Layout, generation: Generation): Promise<Problem[]> {
-  const problems: Problem[] = [];
+  const again = describeAgain(generation);
+  const taken: Problem[] = [];
+  const broken: Problem[] = [];
+  const code = 'PUBLIC_LINK_BROKEN';
   for (const { path: at, target } of layout.publicLinks) {
     const there = await lstatIfThere(at);
     const found = await readLinkIfThere(at);
     if (found === target) continue;
-    const again = describeAgain(generation);
-    problems.push({
-      code: 'PUBLIC_LINK_BROKEN',
-      at,
-      message:
-        found === undefined
-          ? `is ${there ? 'no link' : 'missing'}: users do not reach what is live there`
-          : `leads to ${found}, not to ${target}: users do not reach what is live there`,
-      hint: there && found === undefined ? `mv ${at} ${at}.old && ${again}` : again,
-    });
+    const end = 'users do not reach what is live there';
+    if (found !== undefined)
+      broken.push({ code, at, message: `leads to ${found}, not to ${target}: ${end}`, hint: again });
+    else if (!there) broken.push({ code, at, message: `is missing: ${end}`, hint: again });
+    else taken.push({ code, at, message: `is no link: ${end}`, hint: `mv ${at} ${at}.old && ${again}` });
   }
-  return problems;
+  // In this order: publishing refuses while something is in the way.
+  return [...taken, ...broken];
 }
 
 /** Publishing what is live once more writes its generation and the public links anew. */

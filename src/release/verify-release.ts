@@ -55,8 +55,8 @@ export async function verifyRelease(
   const release = layout.release(fullName, id);
   let repair = describeRepair(fullName.replace(/-[^-]*$/, ''), id);
   const problems: Problem[] = [];
-  const complain = (code: string, at: string, message: string): void => {
-    problems.push({ code, at, message: `${message} (release ${fullName}/${id})`, hint: repair });
+  const complain: Complain = (code, at, message, hint) => {
+    problems.push({ code, at, message: `${message} (release ${fullName}/${id})`, hint: hint ?? repair });
   };
   const done = { fullName, id, problems, files: 0, bytes: 0 };
   const manifest = await readOwnManifest(release, fullName, id, complain);
@@ -116,7 +116,7 @@ function describeRepair(environment: string, id: string): string {
   return `condense install --rebuild ${environment}   (until then users can go back: condense rollback; ${id} stays for you to look at)`;
 }
 
-type Complain = (code: string, at: string, message: string) => void;
+type Complain = (code: string, at: string, message: string, hint?: string) => void;
 
 async function readOwnManifest(
   release: ReleaseLayout,
@@ -185,7 +185,7 @@ async function checkShape({ file, sizeBytes, mode }: Wanted, complain: Complain)
   }
   const found = renderMode(Number(at.mode));
   if (mode !== undefined && found !== mode)
-    complain('MODE_DIFFERS', file, `has mode ${found}, and the manifest says ${mode}`);
+    complain('MODE_DIFFERS', file, `has mode ${found}, and the manifest says ${mode}`, `chmod ${mode} ${file}`);
   if (sizeBytes === undefined || at.size === sizeBytes) return true;
   complain('SIZE_DIFFERS', file, `has ${at.size} bytes, and the manifest says ${sizeBytes}`);
   return false;

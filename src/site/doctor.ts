@@ -6,7 +6,7 @@ import { findProgram } from '../system/find-program.ts';
 import { probeDirectories } from './directories.ts';
 import type { Finding } from './finding.ts';
 import { readInstallerProgram } from './installer-program.ts';
-import { isMember, readAccessPolicy } from './permissions.ts';
+import { isMember, readGroupId } from './permissions.ts';
 import { probePrograms } from './programs.ts';
 import { readRuntime } from './runtime.ts';
 
@@ -118,12 +118,12 @@ async function probeOverlay(): Promise<Finding> {
 async function probeGroup(config: SiteConfig, group: string | undefined): Promise<Finding | undefined> {
   if (group === undefined) return undefined;
   try {
-    const { usersGroup } = await readAccessPolicy(group, config.file);
-    const member = isMember(usersGroup ?? -1);
+    const id = await readGroupId(group, config.file);
+    const member = isMember(id);
     return {
       name: `group ${group}`,
       status: member ? 'ok' : 'failure',
-      found: member ? `gid ${usersGroup ?? ''}` : 'this account is not a member',
+      found: member ? `gid ${id}` : 'this account is not a member',
       ...(member ? {} : { fix: `usermod -aG ${group} "$USER", then log in again` }),
     };
   } catch (error) {

@@ -38,9 +38,12 @@ export class Layout {
   base(digest: string): string {
     return path.join(this.bases, `${digest}.sif`);
   }
+  get runtime(): string {
+    return path.join(this.store, 'runtime');
+  }
   /** `<store>/runtime/node-26.10.0/bin/node` */
   node(version: string): string {
-    return path.join(this.store, 'runtime', `node-${version}`, 'bin/node');
+    return path.join(this.runtime, `node-${version}`, 'bin/node');
   }
   /** `<store>/generations` */
   get generations(): string {
@@ -132,6 +135,16 @@ export class Layout {
   /** Wheels that were built here from sdists, repositories and directories. */
   get wheelCache(): string {
     return path.join(this.#config.adminDir, 'cache/wheels');
+  }
+
+  /** What is written to: the directories, those that hold the public links, and the journal. */
+  get writtenThrough(): readonly string[] {
+    return [
+      ...[this.store, this.releases, this.bases, this.runtime, this.generations],
+      ...this.publicLinks.map((link) => path.dirname(link.path)),
+      ...[this.#config.adminDir, this.locks, this.logs, this.journal],
+      ...[this.packageCache, this.repodataCache, this.wheelCache],
+    ];
   }
 
   // --- beside the specs, in the site's repository

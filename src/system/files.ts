@@ -84,6 +84,14 @@ export async function canWrite(dir: string): Promise<boolean> {
   }
 }
 
+/** Whether this process may write to a file that is there. */
+export async function canWriteFile(file: string): Promise<boolean> {
+  return await fs.access(file, fs.constants.W_OK).then(
+    () => true,
+    () => false, // access(2) says no, for whichever reason
+  );
+}
+
 /** `undefined` where there is nothing by that name, nor can be below a file; any other failure is thrown. */
 export async function lstatIfThere(file: string): Promise<Awaited<ReturnType<typeof fs.lstat>> | undefined> {
   try {
@@ -146,11 +154,15 @@ export async function writeFileAtomic(file: string, data: string | Uint8Array, m
   await syncPath(path.dirname(file));
 }
 
-/** Adds one line to a log and flushes it. */
+/**
+ * Adds one line to a log and flushes it.
+ * @throws ELOOP where the log is a link: whoever made it chose where the line would go
+ */
 export async function appendLine(file: string, line: string): Promise<void> {
   await makeSharedDir(path.dirname(file));
   const isNew = !(await fse.pathExists(file));
-  const handle = await withRoom(file, fs.open(file, 'a', 0o644));
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW } = fs.constants;
+  const handle = await withRoom(file, fs.open(file, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o644));
   try {
     if (isNew) await handle.chmod(0o644 | ((await fs.stat(path.dirname(file))).mode & 0o020));
     await withRoom(file, handle.write(`${line}\n`));

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { checkBuilder, checkOwner } from '../../src/site/permissions.ts';
 import { appendLine, makeSharedDir } from '../../src/system/files.ts';
-import { makeConfig } from '../unit/make-layout.ts';
+import { makeConfig, makeLayout } from '../unit/make-layout.ts';
 
 let dir: string;
 let umask: number;
@@ -45,5 +45,8 @@ it.each([
 ] as const)('refuses a %s group that this machine does not have, before anything is written', async (role, check) => {
   const config = makeConfig(dir, { groups: { [role]: 'no-such-group' } });
 
-  await expect(check(config)).rejects.toMatchObject({ exit: 4, problems: [{ code: 'GROUP_MISSING' }] });
+  await expect(check(config, makeLayout(dir))).rejects.toMatchObject({
+    exit: 4,
+    problems: [{ code: 'GROUP_MISSING' }],
+  });
 });

@@ -178,7 +178,8 @@ describe('planMode', () => {
     [{}, 'file', true, 0o555],
     [{}, 'directory', true, 0o755],
     [{ usersGroup: 100 }, 'file', true, 0o550],
-    [{ usersGroup: 100 }, 'directory', true, 0o750],
+    [{ ownersGroup: 100 }, 'directory', true, 0o2775],
+    [{ ownersGroup: 100 }, 'file', true, 0o555],
   ] as const)('%j %s executable=%s is %i', (policy, kind, executable, mode) => {
     expect(planMode(policy, kind, executable)).toBe(mode);
   });

@@ -31,6 +31,7 @@ describe('a right configuration', () => {
       modulesDir: 'modules',
       moduleFamily: 'conda',
       groups: {},
+      permissions: { readers: [], acl: 'require', ownersWrite: false },
       runtimeProgram: undefined,
       binds: { run: ['/etc', '/usr', '/var', '/run', '/sys/fs/cgroup'], build: [] },
       sessions: { policy: 'join-or-start', idleSeconds: 600, directory: '/tmp' },

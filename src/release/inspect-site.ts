@@ -1,0 +1,125 @@
+// What is wrong with a site that is there: damage, rights, and what killed commands left. Quick: no image is read.
+import path from 'node:path';
+import type { SiteConfig } from '../config/site-config.ts';
+import { auditPermissions } from '../site/audit-permissions.ts';
+import type { Finding } from '../site/finding.ts';
+import type { Layout } from '../site/layout.ts';
+import { AppError, type Problem } from '../system/app-error.ts';
+import { canWriteFile, lstatIfThere, pathExists, readdir } from '../system/files.ts';
+import { describeOwner, readClaims } from './lock-claim.ts';
+import { readCurrentGeneration } from './site-state.ts';
+import { verifyFace } from './verify-face.ts';
+import { verifyRelease } from './verify-release.ts';
+
+/**
+ * Changes nothing, takes no lock.
+ * @returns every damage with its repair, or one finding that says that all is well; nothing where there is no site yet
+ */
+export async function inspectSite(config: SiteConfig, layout: Layout): Promise<Finding[]> {
+  if (!(await pathExists(layout.store))) return [];
+  const face = await verifyFace(layout);
+  const live = face.some(({ code }) => code.startsWith('CURRENT_'))
+    ? []
+    : [...((await readCurrentGeneration(layout))?.versions ?? [])];
+  const problems = [...face, ...(await inspectJournal(layout))];
+  for (const [fullName, id] of live)
+    problems.push(...(await verifyRelease(layout, fullName, id, { quick: true })).problems);
+  const findings = [
+    ...withoutRepeats(problems).map(describeDamage),
+    ...(await inspectRights(config, layout, live)),
+    ...(await inspectLocks(layout)),
+    ...(await inspectUnfinished(layout, new Map(live))),
+  ];
+  if (findings.length > 0) return findings;
+  const count = `${live.length} live ${live.length === 1 ? 'release' : 'releases'}`;
+  return [
+    {
+      name: 'site',
+      status: 'ok',
+      found: `${count}, whole as far as sizes, modes and links tell; condense verify reads the bytes`,
+    },
+  ];
+}
+
+/** Releases share a base and a Node: what is wrong with one of these is said once. */
+function withoutRepeats(problems: readonly Problem[]): Problem[] {
+  const seen = new Set<string>();
+  return problems.filter(({ code, at }) => {
+    const key = `${code} ${at ?? ''}`;
+    if (seen.has(key)) return false;
+    seen.add(key);
+    return true;
+  });
+}
+
+function describeDamage({ code, message, at, hint }: Problem): Finding {
+  return { name: at ?? code, status: 'failure', code, found: message, fix: hint };
+}
+
+async function inspectRights(
+  config: SiteConfig,
+  layout: Layout,
+  live: readonly (readonly [fullName: string, id: string])[],
+): Promise<Finding[]> {
+  const releases = live.map(([fullName, id]) => layout.release(fullName, id));
+  try {
+    return await auditPermissions(config, layout, releases);
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    return error.problems.map(describeDamage);
+  }
+}
+
+async function inspectJournal(layout: Layout): Promise<Problem[]> {
+  const at = layout.journal;
+  const there = await lstatIfThere(at);
+  if (!there) return [];
+  if (!there.isFile())
+    return [
+      { code: 'JOURNAL_REPLACED', message: 'is no regular file: nothing is recorded', at, hint: `mv ${at} ${at}.old` },
+    ];
+  if (await canWriteFile(at)) return [];
+  return [
+    {
+      code: 'JOURNAL_NOT_WRITABLE',
+      message: 'this account cannot add to it',
+      at,
+      hint: `id; ls -l ${at}; chmod g+w ${at}`,
+    },
+  ];
+}
+
+/** One of a process that is at work is no damage. */
+async function inspectLocks(layout: Layout): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const { file, owner, state } of await readClaims(layout.locks)) {
+    if (state === 'alive') continue;
+    const gone = state === 'dead' ? 'that process is gone' : 'nobody can tell from here whether it is at work';
+    findings.push({
+      ...{ name: file, status: 'warning', code: 'LOCK_STALE' },
+      found: `is held by ${describeOwner(owner)}; ${gone}`,
+      fix: `condense unlock ${path.basename(file)}${state === 'dead' ? '' : '   (if it is gone: look there first)'}`,
+    });
+  }
+  return findings;
+}
+
+/** Half-made releases, and whole ones without a gate, where no build is at work on them. */
+async function inspectUnfinished(layout: Layout, live: ReadonlyMap<string, string>): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  if (!(await pathExists(layout.releases))) return findings;
+  for (const fullName of (await readdir(layout.releases)).sort()) {
+    const lock = path.basename(layout.lockFile(fullName));
+    if ((await readClaims(layout.locks, lock)).some(({ state }) => state !== 'dead')) continue;
+    const dir = layout.releasesOf(fullName);
+    if (!(await lstatIfThere(dir))?.isDirectory()) continue;
+    for (const name of await readdir(dir)) {
+      const release = layout.release(fullName, name);
+      if (live.get(fullName) === name || (await lstatIfThere(release.gateReport))) continue;
+      const found = name.startsWith('.') ? 'is what a killed build left' : 'never passed a gate';
+      const fix = `condense build ${fullName.replace(/-[^-]*$/, '')}   (clears it away; so does: rm -r ${release.dir})`;
+      findings.push({ name: release.dir, status: 'warning', code: 'RELEASE_UNFINISHED', found, fix });
+    }
+  }
+  return findings;
+}
