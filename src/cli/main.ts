@@ -154,6 +154,11 @@ function buildProgram(): Command {
         await (await import('./mirror.ts')).runMirror(session, directory, locks, options);
       }),
     );
+  sub('gc', 'remove what nothing needs any more')
+    .option('--dry-run', 'say why each release, base and generation stays or would go, and do nothing')
+    .action(
+      action(async (session, options: { dryRun?: boolean }) => (await import('./gc.ts')).runGc(session, options)),
+    );
   sub('unlock [lock]', 'who holds which lock; with its name, remove one whose process is gone')
     .option('--dry-run', 'say whose lock would be removed, and do nothing')
     .action(

@@ -54,6 +54,13 @@ export function describeSiteConfig(config: SiteConfig, source: YamlSource): read
       ),
     ],
     [['channels', 'exclude_newer'], config.channels.excludeNewer],
+    [['gc', 'releases'], config.gc.releases],
+    [['gc', 'generations'], config.gc.generations],
+    [['gc', 'longest_job_days'], config.gc.longestJobDays],
+    [['gc', 'cache_days'], config.gc.cacheDays],
+    [['gc', 'scheduler'], config.gc.scheduler],
+    [['gc', 'pinned'], config.gc.pinned],
+    [['gc', 'venvs'], config.gc.venvs],
     [['virtual_packages'], config.virtualPackages],
     [['default_environment'], config.defaultEnvironment],
   ];

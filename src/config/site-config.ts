@@ -27,6 +27,7 @@ export interface SiteConfig {
   readonly sessions: SessionPolicy;
   readonly squashfs: SquashfsProfile;
   readonly channels: ChannelPolicy;
+  readonly gc: CollectRules;
   /** Virtual packages given instead of probed, e.g. `__cuda: '12.4'`. */
   readonly virtualPackages: Readonly<Record<string, string>>;
   /** The environment whose stable version `module load conda` gives. */
@@ -57,6 +58,20 @@ interface SessionPolicy {
   readonly idleSeconds: number;
   /** On the node's own disk. */
   readonly directory: string;
+}
+
+/** What `condense gc` keeps besides what is live. */
+export interface CollectRules {
+  /** Of each version. */
+  readonly releases: number;
+  readonly generations: number;
+  readonly longestJobDays: number;
+  readonly cacheDays: number;
+  readonly scheduler: 'auto' | 'slurm' | 'none';
+  /** `<full name>/<release id>` or full names. */
+  readonly pinned: readonly string[];
+  /** Globs of absolute paths. */
+  readonly venvs: readonly string[];
 }
 
 export interface SquashfsProfile {

@@ -124,7 +124,27 @@ export const patternRule: TextRule = (text) => {
   return undefined;
 };
 
-/** A host directory that is bound into the container under its own name. */
+/** A release that stays: `analysis3-26.11/20261121T044052Z-14180186`, or every one of a version. */
+export const pinnedReleaseRule: TextRule = (text) => {
+  const [name = '', id, ...rest] = text.split('/');
+  if (!nameRule(name) && rest.length === 0 && (id === undefined || /^\d{8}T\d{6}Z-[0-9a-f]{8}$/.test(id)))
+    return undefined;
+  return {
+    message: `must be <full name>/<release id> or a full name, not ${quoted(text)}`,
+    hint: 'condense list --releases',
+  };
+};
+
+/** Directories of users, with wildcards. */
+export const venvGlobRule: TextRule = (text) => {
+  const hint = 'e.g. /home/*/venvs/*';
+  if (!path.posix.isAbsolute(text) || path.posix.normalize(text) !== text)
+    return { message: `must be a plain absolute path, not ${quoted(text)}`, hint };
+  if (/[\p{Cc}\\[\]{}!]/u.test(text) || text.includes('**'))
+    return { message: `has only '*' and '?' as wildcards, not as in ${quoted(text)}`, hint };
+  return undefined;
+};
+
 /** The name of an environment variable that a rule can name. */
 export const variableRule: TextRule = (text) => {
   if (!VARIABLE.test(text)) return { message: `must be the name of an environment variable, not ${quoted(text)}` };
@@ -145,6 +165,7 @@ export const droppedEntryRule: TextRule = (text) => {
   };
 };
 
+/** A host directory that is bound into the container under its own name. */
 export const bindRule: TextRule = (text) => {
   const wrong = pathRule(text);
   if (wrong) return wrong;

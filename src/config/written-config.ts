@@ -20,6 +20,7 @@ import {
 import { list, matching, text } from './written-values.ts';
 import { environment, environmentName, pinned } from './written-environment.ts';
 import { drop, squashfs } from './written-image.ts';
+import { gc } from './written-gc.ts';
 import { inherit } from './written-inherit.ts';
 
 const permissions = z
@@ -211,6 +212,7 @@ export const writtenConfig = z
     drop,
     inherit,
     channels,
+    gc,
     virtual_packages: z
       .record(z.string(), matching(VIRTUAL_VERSION, 'a version'))
       .default({})

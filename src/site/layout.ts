@@ -126,6 +126,9 @@ export class Layout {
   get journal(): string {
     return path.join(this.#config.adminDir, 'journal.ndjson');
   }
+  get cache(): string {
+    return path.join(this.#config.adminDir, 'cache');
+  }
   get packageCache(): string {
     return path.join(this.#config.adminDir, 'cache/packages');
   }

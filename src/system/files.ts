@@ -292,6 +292,7 @@ export interface TreeEntry {
   readonly sizeBytes: number;
   /** Equal for two names of one file. */
   readonly inode: number;
+  readonly modifiedMs: number;
 }
 
 /** Everything below a directory, parents before children, names sorted by code unit; links are not followed. */
@@ -302,7 +303,8 @@ export async function* walkTree(root: string, below = ''): AsyncGenerator<TreeEn
     // Synchronous: a promise costs several times what the call does, and a prefix has 200,000 of them.
     const at = lstatSync(`${root}/${relative}`);
     const kind = at.isDirectory() ? 'directory' : at.isSymbolicLink() ? 'link' : 'file';
-    yield { path: relative, kind, mode: at.mode & 0o7777, sizeBytes: kind === 'file' ? at.size : 0, inode: at.ino };
+    const sizeBytes = kind === 'file' ? at.size : 0;
+    yield { path: relative, kind, mode: at.mode & 0o7777, sizeBytes, inode: at.ino, modifiedMs: at.mtimeMs };
     if (kind === 'directory') yield* walkTree(root, relative);
   }
 }

@@ -14,11 +14,12 @@ function makeTree(...lines: string[]): PrefixEntry[] {
     const parts = own.split('/');
     for (let depth = 1; depth < parts.length; depth++) {
       const dir = parts.slice(0, depth).join('/');
-      if (!tree.has(dir)) tree.set(dir, { path: dir, kind: 'directory', mode: 0o755, sizeBytes: 0, inode: -tree.size });
+      if (!tree.has(dir))
+        tree.set(dir, { path: dir, kind: 'directory', mode: 0o755, sizeBytes: 0, modifiedMs: 0, inode: -tree.size });
     }
     const kind = target === undefined ? 'file' : 'link';
     const inode = other === undefined ? index + 1 : (tree.get(other)?.inode ?? 0);
-    tree.set(own, { path: own, kind, mode: 0o644, sizeBytes: kind === 'file' ? 100 : 0, inode, target });
+    tree.set(own, { path: own, kind, mode: 0o644, sizeBytes: kind === 'file' ? 100 : 0, modifiedMs: 0, inode, target });
   }
   return [...tree.values()];
 }

@@ -37,6 +37,15 @@ describe('a right configuration', () => {
       sessions: { policy: 'join-or-start', idleSeconds: 600, directory: '/tmp' },
       squashfs: { compression: 'zstd', level: 3, blockSizeBytes: 131072, order: 'traced' },
       channels: { defaults: ['conda-forge'], alias: 'https://conda.anaconda.org', mirrors: {} },
+      gc: {
+        releases: 3,
+        generations: 10,
+        longestJobDays: 14,
+        cacheDays: 90,
+        scheduler: 'auto',
+        pinned: [],
+        venvs: [],
+      },
       virtualPackages: {},
       environments: new Map([
         [
