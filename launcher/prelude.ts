@@ -164,10 +164,11 @@ fi
 
 __cl_note "asks the planner"
 # The second way is slower, and works with little address space (ulimit -v) and below a package.json of somebody's.
+# Standard error is the caller's all the while: the planner looks whether it is a terminal.
 {
-  __cl_t=$(ulimit -Sc 0; exec -c ${word(facts.node)} --v8-pool-size=0 "$0" "$$" "$#" </dev/null) ||
-    __cl_t=$(ulimit -Sc 0; exec -c ${word(facts.node)} --jitless --v8-pool-size=0 - "$$" "$#" <"$0")
-} 2>/dev/null && eval "$__cl_t"
+  __cl_t=$(ulimit -Sc 0; exec -c ${word(facts.node)} --v8-pool-size=0 "$0" "$$" "$#" </dev/null 2>/dev/null) ||
+    __cl_t=$(ulimit -Sc 0; exec -c ${word(facts.node)} --jitless --v8-pool-size=0 - "$$" "$#" <"$0" 2>/dev/null)
+} && eval "$__cl_t"
 printf 'condense: %s\\n' "the planner of $__cl_N failed, ${word(facts.node).replaceAll(/[$"`\\]/g, '')} with $0, allow it more memory (ulimit -v) or tell the maintainers of the environment" >&2
 exit 125
 */

@@ -156,8 +156,11 @@ __cl_start() (
       /bin/bash --norc -pfc ${word(HOLDER)} condense-session "$__cl_k" "$__cl_c" ${sessions.idleSeconds} "$__cl_h" ${word(facts.marker)} </dev/null
   )
   IFS= read -rt ${START_SECONDS} -u "$__cl_r" __cl_x
-  # Without a user namespace of its own (a setuid starter) nobody can join it.
-  [[ $__cl_x = ready ]] && __cl_find && [[ ! /proc/self/fd/$__cl_u -ef /proc/self/ns/user ]] && return
+  if [[ $__cl_x = ready ]] && __cl_find; then
+    [[ /proc/self/fd/$__cl_u -ef /proc/self/ns/user ]] || return 0
+    # Without a user namespace of its own (a setuid starter) nobody can join it: it need not wait for its idle time.
+    kill -KILL "\${__cl_s[1]}"
+  fi
   printf 'none\\n%s\\n' "$__cl_now" >"$__cl_f"
   return 1
 ) 2>/dev/null

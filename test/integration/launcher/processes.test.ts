@@ -183,6 +183,16 @@ describe('the shell without a command', () => {
     fs.rmSync(path.join(release.dir, '.bashrc'));
     expect(said).not.toContain('condense:');
   });
+  test('is told by the prompt of fish, too, with the function that the user has for it', async () => {
+    const config = path.join(release.dir, '.config/fish');
+    fs.mkdirSync(config, { recursive: true });
+    fs.writeFileSync(path.join(config, 'config.fish'), "function fish_prompt; echo -n 'mine> '; end\n");
+    if (isRoot) fs.chownSync(config, 65534, 65534);
+    await onTerminal('a session', [
+      [`SHELL=/usr/bin/fish ${release.launcher}\n`, /\(test-1\.0\) mine> /],
+      ['exit\n', /\$ $/],
+    ]);
+  });
   test('of another kind says so once', async () => {
     const said = await onTerminal('a session', [
       [`SHELL=/bin/sh ${release.launcher}\n`, /this shell is inside test-1\.0, exit leaves it/],
