@@ -141,16 +141,17 @@ async function main(): Promise<void> {
   try {
     const tree = path.join(dir, 'root');
     await execa('unsquashfs', ['-quiet', '-no-progress', '-dest', tree, layout.release(name, id).image]);
+    const prefixOnDisk = path.join(tree, prefixInside);
     const container = {
       runtime: config.runtimeProgram ?? 'apptainer',
       base: layout.base(manifest.base.digest),
       binds: config.binds.run,
-      prefixOnDisk: path.join(tree, prefixInside),
+      prefix: { onDisk: prefixOnDisk },
       prefixInside,
       readOnly: true,
     };
     const opened = await traceOrder({
-      ...{ prefixOnDisk: container.prefixOnDisk, prefixInside, imports: environment.gateImports },
+      ...{ prefixOnDisk, prefixInside, imports: environment.gateImports },
       runInside: (command) => runCommand(planContainerCommand(container, command)),
       report: (event) => process.stderr.write(`${JSON.stringify(event)}\n`),
     });

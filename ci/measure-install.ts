@@ -48,7 +48,7 @@ interface Inputs {
 }
 
 /** Every package of the channel: there is one version of each. */
-async function readInputs(channel: string): Promise<Inputs> {
+export async function readInputs(channel: string): Promise<Inputs> {
   const packages: LockedPackage[] = [];
   const archives = new Map<string, string>();
   for (const subdir of ['linux-64', 'noarch']) {
@@ -68,7 +68,7 @@ async function readInputs(channel: string): Promise<Inputs> {
   return { packages, archives, bytes: packages.reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0) };
 }
 
-async function seconds(work: () => Promise<unknown>): Promise<number> {
+export async function seconds(work: () => Promise<unknown>): Promise<number> {
   const started = performance.now();
   await work();
   return (performance.now() - started) / 1000;
@@ -168,9 +168,8 @@ class Bench {
   async memory(): Promise<{ install: number; pack: number; packSeconds: number }> {
     const prefix = path.join(this.#dir, 'prefix');
     const install = await peakMemory(() => this.#install(prefix));
-    const { program, args } = planPack(prefix, path.join(this.#dir, 'image'), {
-      ...{ compression: 'zstd', level: 3, blockSizeBytes: 131_072 },
-    } as Parameters<typeof planPack>[2]);
+    const profile = { compression: 'zstd', level: 3, blockSizeBytes: 131_072, order: 'none' } as const;
+    const { program, args } = planPack(prefix, path.join(this.#dir, 'image'), profile, epochSeconds);
     let packSeconds = 0;
     const pack = await peakMemory(async () => {
       packSeconds = await seconds(() => execa(program, args));

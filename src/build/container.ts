@@ -7,8 +7,8 @@ export interface BuildContainer {
   readonly base: string;
   /** Host directories seen at their own path. */
   readonly binds: readonly string[];
-  /** The staging prefix and where it is seen: writable. */
-  readonly prefixOnDisk: string;
+  /** The staging prefix, writable, which is seen at `prefixInside`; or an image that has it there. */
+  readonly prefix: { readonly onDisk: string } | { readonly image: string };
   readonly prefixInside: string;
   /** Programs cannot change the prefix. */
   readonly readOnly?: boolean | undefined;
@@ -25,10 +25,11 @@ export function planContainerCommand(
   command: Pick<Command, 'program' | 'args' | 'env' | 'input' | 'timeoutMs' | 'okExitCodes' | 'signal'>,
 ): Command {
   const { program, args, env = {}, ...rest } = command;
+  const { prefix, prefixInside } = container;
   return {
     ...rest,
     program: container.runtime,
-    writesTo: container.prefixOnDisk,
+    writesTo: 'onDisk' in prefix ? prefix.onDisk : undefined,
     args: [
       '--silent', // warnings about passwd and group, which are the node's own through the bind of /etc
       'exec',
@@ -37,11 +38,12 @@ export function planContainerCommand(
       '--bind',
       [
         ...container.binds,
-        `${container.prefixOnDisk}:${container.prefixInside}${container.readOnly ? ':ro' : ''}`,
+        ...('onDisk' in prefix ? [`${prefix.onDisk}:${prefixInside}${container.readOnly ? ':ro' : ''}`] : []),
         ...(container.scratch ? [`${container.scratch.onDisk}:${container.scratch.inside}`] : []),
       ].join(','),
       '--pwd',
       '/',
+      ...('image' in prefix ? ['--overlay', `${prefix.image}:ro`] : []),
       container.base,
       // The runtime adds variables of its own and replaces PATH; env(1) gives the program just what was asked for.
       '/usr/bin/env',

@@ -3,7 +3,8 @@ import type { SquashfsProfile } from '../config/site-config.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { chmod, digestFile, lstat, removeTree, syncPath, lutimes, walkTree, writeNewFile } from '../system/files.ts';
-import { runCommand, type Command } from '../system/run-command.ts';
+import { minimalEnvironment, runCommand, type Command } from '../system/run-command.ts';
+import { renderTar, type TarEntry } from '../system/tar-stream.ts';
 import path from 'node:path';
 
 export interface PackedImage {
@@ -19,8 +20,18 @@ export interface PackedImage {
 /** mksquashfs's own default, a quarter of the machine's memory, is too much on a node that others use; more was no faster. */
 const defaultMemoryMiB = 512;
 
-/** mksquashfs(1) for a profile. File times are kept: they are the packages' own, and bytecode is valid only with them. */
-export function planPack(root: string, image: string, profile: SquashfsProfile, sortFile?: string): Command {
+/**
+ * mksquashfs(1) for a profile. File times are kept: they are the packages' own, and bytecode is valid only with them.
+ * @param source a directory, or `-` for a tar archive on stdin
+ * @param newestSeconds the time of the newest file. The super block and the root have it too, so that equal content gives equal bytes
+ */
+export function planPack(
+  source: string,
+  image: string,
+  profile: SquashfsProfile,
+  newestSeconds: number,
+  sortFile?: string,
+): Command {
   const compression =
     profile.compression === 'none'
       ? ['-noI', '-noId', '-noD', '-noF', '-noX']
@@ -28,26 +39,32 @@ export function planPack(root: string, image: string, profile: SquashfsProfile, 
   return {
     program: 'mksquashfs',
     args: [
-      root,
+      source,
       image,
       ...compression,
       '-b',
       String(profile.blockSizeBytes),
       '-noappend',
       '-no-progress',
+      // Of directories it takes those files for sparse that have less blocks on disk than bytes: a question of the staging disk.
+      '-no-sparse',
       '-no-xattrs', // the staging file system's labels are not part of the environment
       '-all-root', // whoever builds, the image belongs to root
-      '-mkfs-time',
-      '0', // the super block's own time: equal trees give equal bytes
+      ...(source === '-' ? tarOptions : ['-mkfs-time', String(newestSeconds)]),
       ...(sortFile === undefined ? [] : ['-sort', sortFile]),
       ...(profile.processors === undefined ? [] : ['-processors', String(profile.processors)]),
       '-mem',
       `${profile.memoryMiB ?? defaultMemoryMiB}M`,
     ],
+    // A tar cannot tell the root's time, and 4.5 has no option that would; this one also stands for -mkfs-time.
+    ...(source === '-' ? { env: { ...minimalEnvironment(), SOURCE_DATE_EPOCH: String(newestSeconds) } } : {}),
     writesTo: path.dirname(image),
     failureHint: 'df -h; condense doctor',
   };
 }
+
+/** As for a directory: with these, the same content in the same order gives the same bytes (measured with 4.5.1). */
+const tarOptions = ['-tar', '-exports', '-no-tailends', '-root-mode', '755'];
 
 function planLevel(profile: SquashfsProfile): string[] {
   if (profile.level === undefined || !['zstd', 'gzip'].includes(profile.compression)) return [];
@@ -69,7 +86,7 @@ export function renderSortFile(files: readonly string[]): string {
 const HIGHEST_PRIORITY = 32_767;
 
 /**
- * Packs and verifies: the image must list as many inodes as the tree has.
+ * Packs a tree and verifies: the image must list as many inodes as the tree has.
  * @param first files that stand together at the start of the image, relative to its root
  * @throws AppError IMAGE_INVALID
  */
@@ -80,16 +97,45 @@ export async function writeImage(
   signal?: AbortSignal,
   first: readonly string[] = [],
 ): Promise<PackedImage> {
-  await removeTree(image);
-  const inodes = await writeTimes(root);
+  const { inodes, newestSeconds } = await settleTree(root);
   const sortFile = first.length === 0 ? undefined : `${image}.sort`;
   if (sortFile !== undefined) {
     await removeTree(sortFile);
     await writeNewFile(sortFile, renderSortFile(first));
   }
-  const { stdout } = await runCommand({ ...planPack(root, image, profile, sortFile), signal });
+  return await pack({ ...planPack(root, image, profile, newestSeconds, sortFile), signal }, image, inodes);
+}
+
+/**
+ * Packs what no tree on disk has: the bytes are those that `writeImage` would make of it. It takes `hasTarInput`.
+ * @param entries below the image's root, in the order of `compareTarPaths`, as it is to be in the image
+ * @throws AppError IMAGE_INVALID
+ */
+export async function writeImageOf(
+  entries: readonly TarEntry[],
+  image: string,
+  profile: SquashfsProfile,
+  signal?: AbortSignal,
+): Promise<PackedImage> {
+  let newestSeconds = 0;
+  for (const entry of entries) if (entry.kind === 'file') newestSeconds = Math.max(newestSeconds, entry.mtimeSeconds);
+  const inodes = 1 + entries.filter(({ kind }) => kind !== 'hardlink').length;
+  const command = planPack('-', image, profile, newestSeconds);
+  return await pack({ ...command, input: renderTar(entries), signal }, image, inodes);
+}
+
+/** Whether mksquashfs reads tar archives: since 4.5. */
+export async function hasTarInput(): Promise<boolean> {
+  const { stdout } = await runCommand({ program: 'mksquashfs', args: ['-version'], okExitCodes: [0, 1] });
+  const [, major = 0, minor = 0] = (/version (\d+)\.(\d+)/.exec(stdout.toString('utf8')) ?? []).map(Number);
+  return major > 4 || (major === 4 && minor >= 5);
+}
+
+async function pack(command: Command, image: string, inodes: number): Promise<PackedImage> {
+  await removeTree(image);
+  const { stdout } = await runCommand(command);
   await chmod(image, 0o644);
-  const listed = await readInodeCount(image, signal);
+  const listed = await readInodeCount(image, command.signal);
   if (listed !== inodes) {
     throw new AppError(EXIT.buildFailed, {
       code: 'IMAGE_INVALID',
@@ -105,23 +151,28 @@ export async function writeImage(
 }
 
 /**
- * Directories and links get their times from whoever made them last, and nothing depends on them: a fixed one keeps the
+ * Directories and links get their times from whoever made them last, and nothing depends on them: fixed ones keep the
  * image reproducible.
- * @returns the inodes of the tree: a file that packages give several names (hard links) is one, in squashfs as well
+ * @returns the inodes of the tree: a file that packages give several names (hard links) is one, in squashfs as well; and
+ * the time of the newest file, which the root gets as well
  */
-async function writeTimes(root: string): Promise<number> {
+async function settleTree(root: string): Promise<{ inodes: number; newestSeconds: number }> {
   let others = 1;
+  let newestSeconds = 0;
   const files = new Set<number>();
-  const timeless: string[] = [root];
+  const timeless: string[] = [];
   for await (const entry of walkTree(root)) {
-    if (entry.kind === 'file') files.add(entry.inode);
-    else {
+    if (entry.kind === 'file') {
+      files.add(entry.inode);
+      newestSeconds = Math.max(newestSeconds, Math.floor(entry.modifiedMs / 1000));
+    } else {
       others++;
       timeless.push(path.join(root, entry.path));
     }
   }
   for (const file of timeless) await lutimes(file, 0, 0);
-  return others + files.size;
+  await lutimes(root, newestSeconds, newestSeconds);
+  return { inodes: others + files.size, newestSeconds };
 }
 
 async function readInodeCount(image: string, signal?: AbortSignal): Promise<number> {

@@ -7,22 +7,18 @@ import { findRelease, readNextTime, removeAbandoned } from '../release/find-rele
 import type { ReleaseManifest } from '../release/manifest.ts';
 import { readAccountName } from '../system/account.ts';
 import { digestFile, digestText, removeTree } from '../system/files.ts';
-import { captureActivation } from './activate.ts';
-import type { BasePlan } from './base.ts';
 import type { BuildContext } from './build-context.ts';
 import { planInputs, planLauncherFacts, planPackages, type ReleaseLauncherFacts } from './build-inputs.ts';
 import type { BuildPlan } from './build-plan.ts';
-import { completeBytecode } from './bytecode.ts';
-import { removeDropped } from './drop.ts';
 import { passGate } from './gate.ts';
+import { writeImageFromArchives } from './image-from-archives.ts';
+import { writeImageFromTree } from './image-from-tree.ts';
+import type { FindSame, ImageRequest, StagedImage } from './image-request.ts';
 import { readBuildLock, readPlannedAccess, solvePlanned } from './lock.ts';
-import { traceOrder } from './order.ts';
-import { writeImage } from './pack.ts';
 import { readPipPlan, withKnownPip, type PipPlan } from './pip.ts';
 import { readGitCommit, readInputFile, readToolVersions } from './provenance.ts';
 import { writeRelease } from './release.ts';
-import { finishStagedPrefix, readCommands } from './stage.ts';
-import { openStagedPrefix } from './staged-prefix.ts';
+import type { PrefixRequest } from './staged-prefix.ts';
 import { readyStore } from './store.ts';
 import { makeTimed, type Timed } from './timed.ts';
 
@@ -97,114 +93,71 @@ async function solveAnew(
   return await withKnownPip(context.layout, plan, solved, pip);
 }
 
-/** What a whole lock amounts to, and the release that was made from just that. */
-type FindSame = (lock: EnvironmentLock) => Promise<{
-  readonly inputs: Record<string, string>;
-  readonly inputsDigest: string;
-  readonly same?: ReleaseManifest | undefined;
-}>;
-
-interface Prepared {
-  readonly base: BasePlan;
+interface Prepared extends PrefixRequest {
   /** Of its file: two builds of one base are not the same bytes. */
   readonly baseSha256: string;
-  /** Without its pip part where that has to be resolved. */
-  readonly lock: EnvironmentLock;
-  readonly pip: PipPlan | undefined;
-  readonly access: ChannelAccess;
   readonly launcher: ReleaseLauncherFacts;
   readonly findSame: FindSame;
   readonly stageSeconds: Record<string, number>;
 }
 
 async function build(context: BuildContext, plan: BuildPlan, prepared: Prepared, timed: Timed): Promise<BuildOutcome> {
-  const { config, layout, report, signal } = context;
-  const staging = layout.staging(plan.fullName);
+  const request: ImageRequest = { ...prepared, context, plan, timed };
   try {
-    const { runInside, lookInside, notes, work } = await openStagedPrefix(context, plan, prepared, timed);
-    let { lock } = prepared;
-    if (work && !lock.pip) lock = await timed('resolve pip', () => work.resolve(prepared.lock));
-    const { inputs, inputsDigest, same } = await prepared.findSame(lock);
-    if (same) return { manifest: same, built: false };
-    const distributions = lock.pip?.packages ?? [];
-    const added =
-      work && (await timed('pip', () => work.install(lock, distributions), `${distributions.length} distributions`));
-    const commands = await finishStagedPrefix(
-      staging,
-      { name: path.basename(layout.marker(plan.fullName)), text: `${plan.fullName}\n` },
-      plan.spec.variables,
-    );
-    const inside = { prefixOnDisk: staging.prefix, prefixInside: plan.condaPrefix, report };
-    const bytecode = await timed('bytecode', () => completeBytecode({ ...inside, runInside }));
-    const dropped = await timed('drop', () =>
-      removeDropped({
-        ...inside,
-        ...{ rules: plan.environment.drop, commands, outside: plan.environment.outsideCommands },
-      }),
-    );
-    const activation = await timed('activate', () =>
-      captureActivation(staging.prefix, plan.condaPrefix, plan.fullName, runInside),
-    );
-    for (const text of activation.warnings) report({ type: 'warning', text });
-    const first = await timed('order', () =>
-      traceOrder({
-        ...inside,
-        runInside: lookInside,
-        imports: config.squashfs.order === 'traced' ? plan.environment.gateImports : undefined,
-      }),
-    );
-    const image = await timed('pack', () =>
-      writeImage(
-        staging.root,
-        staging.image,
-        config.squashfs,
-        signal,
-        first.map((file) => path.relative(staging.root, path.join(staging.prefix, file))),
-      ),
-    );
-    const manifest = await timed('release', async () =>
-      writeRelease(layout, {
-        facts: {
-          manifestVersion: 2,
-          fullName: plan.fullName,
-          environment: plan.environment.name,
-          version: plan.environment.version,
-          createdAt: await readNextTime(layout, plan.fullName),
-          createdBy: { user: readAccountName(), host: os.hostname() },
-          ...(await readGitCommit(path.dirname(config.file))),
-          inputsDigest,
-          inputs,
-          tools: await readToolVersions(context),
-          base: { digest: prepared.base.digest, sha256: prepared.baseSha256 },
-          node: { version: process.versions.node, sha256: await digestFile(prepared.launcher.node) },
-          spec: await readInputFile(plan.spec.file),
-          config: await readInputFile(config.file),
-          image: {
-            sha256: image.sha256,
-            sizeBytes: image.sizeBytes,
-            inodes: image.inodes,
-            duplicateFiles: image.duplicateFiles,
-            orderedFiles: first.length,
-            bytecode,
-          },
-          activation,
-          commands: [...new Set([...(await readCommands(staging.prefix)), ...plan.environment.outsideCommands])].sort(),
-          packages: planPackages(lock, added?.wheels ?? []),
-          notes: [...notes, ...(added?.notes ?? [])],
-          ...(dropped.length === 0 ? {} : { dropped }),
-          stageSeconds: { ...prepared.stageSeconds },
-        },
-        lock,
-        image: staging.image,
-        site: config.site,
-        moduleTemplates: context.product.moduleTemplates,
-        plannerCode: context.product.plannerCode,
-        launcher: prepared.launcher,
-        access: context.access,
-      }),
-    );
+    const made = (await writeImageFromArchives(request)) ?? (await writeImageFromTree(request));
+    if ('same' in made) return { manifest: made.same, built: false };
+    for (const text of made.activation.warnings) context.report({ type: 'warning', text });
+    const manifest = await timed('release', () => writeManifest(context, plan, prepared, made));
     return { manifest, built: true };
   } finally {
-    await removeTree(staging.dir);
+    await removeTree(context.layout.staging(plan.fullName).dir);
   }
+}
+
+async function writeManifest(
+  context: BuildContext,
+  plan: BuildPlan,
+  prepared: Prepared,
+  { image, lock, ...made }: StagedImage,
+): Promise<ReleaseManifest> {
+  const { config, layout } = context;
+  return await writeRelease(layout, {
+    facts: {
+      manifestVersion: 2,
+      fullName: plan.fullName,
+      environment: plan.environment.name,
+      version: plan.environment.version,
+      createdAt: await readNextTime(layout, plan.fullName),
+      createdBy: { user: readAccountName(), host: os.hostname() },
+      ...(await readGitCommit(path.dirname(config.file))),
+      inputsDigest: made.inputsDigest,
+      inputs: made.inputs,
+      tools: await readToolVersions(context),
+      base: { digest: prepared.base.digest, sha256: prepared.baseSha256 },
+      node: { version: process.versions.node, sha256: await digestFile(prepared.launcher.node) },
+      spec: await readInputFile(plan.spec.file),
+      config: await readInputFile(config.file),
+      image: {
+        sha256: image.sha256,
+        sizeBytes: image.sizeBytes,
+        inodes: image.inodes,
+        duplicateFiles: image.duplicateFiles,
+        orderedFiles: made.orderedFiles,
+        bytecode: made.bytecode,
+      },
+      activation: made.activation,
+      commands: [...new Set([...made.commands, ...plan.environment.outsideCommands])].sort(),
+      packages: planPackages(lock, made.wheels),
+      notes: made.notes,
+      ...(made.dropped.length === 0 ? {} : { dropped: made.dropped }),
+      stageSeconds: { ...prepared.stageSeconds },
+    },
+    lock,
+    image: image.file,
+    site: config.site,
+    moduleTemplates: context.product.moduleTemplates,
+    plannerCode: context.product.plannerCode,
+    launcher: prepared.launcher,
+    access: context.access,
+  });
 }

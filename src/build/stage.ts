@@ -1,7 +1,7 @@
 // Stage: an installed prefix on node-local disk, at the path that it will have in the image.
 import { writeCondaState } from '../conda/conda-meta.ts';
 import type { Installer, InstalledPrefix, InstallRequest } from '../conda/installer.ts';
-import type { StagingLayout } from '../site/layout.ts';
+import type { Layout, StagingLayout } from '../site/layout.ts';
 import {
   chmod,
   lutimes,
@@ -14,29 +14,45 @@ import {
   walkTree,
   writeNewFile,
 } from '../system/files.ts';
+import type { TarEntry } from '../system/tar-stream.ts';
 import path from 'node:path';
 
-/** Installs the lock's conda packages into an empty prefix. What a killed build left there is removed first. */
+/** Installs the lock's conda packages into an empty prefix. */
 export async function writeStagedPrefix(
   installer: Installer,
   staging: StagingLayout,
   request: Omit<InstallRequest, 'prefixOnDisk'>,
 ): Promise<InstalledPrefix> {
-  await makePrivateDir(path.dirname(staging.dir));
-  await removeTree(staging.dir);
+  await makeStagingDir(staging);
   await makeDir(staging.prefix);
   return await installer.install({ ...request, prefixOnDisk: staging.prefix });
+}
+
+/** Makes the scratch of a build, and removes what a killed one left there. */
+export async function makeStagingDir(staging: StagingLayout): Promise<void> {
+  await makePrivateDir(path.dirname(staging.dir));
+  await removeTree(staging.dir);
+  await makeDir(staging.dir);
+}
+
+/** A file that tells the launcher that our image is mounted; its name is relative to the prefix. */
+export interface Marker {
+  readonly name: string;
+  readonly text: string;
+}
+
+export function planMarker(layout: Layout, fullName: string): Marker {
+  return { name: path.basename(layout.marker(fullName)), text: `${fullName}\n` };
 }
 
 /**
  * What is ours in a prefix that has all its packages, and the modes of everything.
  * @param variables the `variables` of the environment.yml, which activation sets
- * @param marker name, relative to the prefix, of the file that tells the launcher that our image is mounted
  * @returns the names in the environment's `bin` that a farm has a link for, sorted
  */
 export async function finishStagedPrefix(
   staging: StagingLayout,
-  marker: { readonly name: string; readonly text: string },
+  marker: Marker,
   variables: Readonly<Record<string, string>>,
 ): Promise<readonly string[]> {
   const written = [marker.name];
@@ -59,19 +75,33 @@ async function writeReadable(root: string): Promise<void> {
   }
 }
 
-/** Hidden names are conda's link scripts; what cannot be executed is no command. */
+/** Names in the environment's `bin` that a farm has a link for, sorted. */
 export async function readCommands(prefixOnDisk: string): Promise<string[]> {
   const bin = path.join(prefixOnDisk, 'bin');
-  const commands: string[] = [];
-  if (!(await pathExists(bin))) return commands; // data alone
+  if (!(await pathExists(bin))) return []; // data alone
+  const programs: string[] = [];
   for (const entry of await readdir(bin, { withFileTypes: true })) {
-    if (entry.name.startsWith('.') || entry.isDirectory()) continue;
+    if (entry.isDirectory()) continue;
     if (entry.isSymbolicLink() || ((await stat(path.join(bin, entry.name))).mode & 0o111) !== 0)
-      commands.push(entry.name);
+      programs.push(entry.name);
   }
-  if (commands.includes('launcher')) {
-    // That name is the launcher's own; users still reach the program as `launcher <prefix>/bin/launcher`.
-    commands.splice(commands.indexOf('launcher'), 1);
-  }
-  return commands.sort();
+  return selectCommands(programs);
 }
+
+/** As `readCommands`, of a prefix that is not on disk. */
+export function planCommands(entries: readonly TarEntry[]): string[] {
+  const original = new Map(entries.map((entry) => [entry.path, entry]));
+  const programs = entries.filter((entry) => {
+    if (path.posix.dirname(entry.path) !== 'bin' || entry.kind === 'directory') return false;
+    const file = entry.kind === 'hardlink' ? original.get(entry.target) : entry;
+    return file?.kind === 'link' || (file?.kind === 'file' && (file.mode & 0o111) !== 0);
+  });
+  return selectCommands(programs.map((entry) => path.posix.basename(entry.path)));
+}
+
+/**
+ * Hidden names are conda's link scripts; what cannot be executed is no command. `launcher` is the launcher's own name:
+ * users still reach the program as `launcher <prefix>/bin/launcher`.
+ */
+const selectCommands = (programs: readonly string[]): string[] =>
+  programs.filter((name) => !name.startsWith('.') && name !== 'launcher').sort();

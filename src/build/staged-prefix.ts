@@ -1,6 +1,6 @@
 // A prefix that has the conda packages of a lock, and the ways to run programs in it: where pip, activation and order go on.
 import type { ChannelAccess } from '../conda/channel-access.ts';
-import type { RunInside } from '../conda/installer.ts';
+import type { InstallRequest, RunInside } from '../conda/installer.ts';
 import type { EnvironmentLock, LockedDistribution } from '../conda/lock.ts';
 import { nativeInstaller } from '../conda/native-installer.ts';
 import { otherInstaller } from '../conda/other-installer.ts';
@@ -33,25 +33,47 @@ interface StagedPrefix {
   readonly work: PipStage | undefined;
 }
 
+/** What is asked of an installer, wherever the prefix goes. */
+export function planInstall(
+  { layout, report, signal }: BuildContext,
+  plan: BuildPlan,
+  { lock, access }: PrefixRequest,
+): Omit<InstallRequest, 'prefixOnDisk' | 'runInside'> {
+  return {
+    lock,
+    requestedSpecs: plan.spec.dependencies.map((line) => redactUrls(line.text)),
+    pinnedSpecs: plan.environment.pinned.map((line) => redactUrls(line.text)),
+    prefixInside: plan.condaPrefix,
+    access,
+    cacheDir: layout.packageCache,
+    report,
+    signal,
+  };
+}
+
+/** Binds what there is of the configured directories. */
+export async function planBuildContainer(
+  { config, installer, runtime }: BuildContext,
+  plan: BuildPlan,
+  base: BasePlan,
+  prefix: BuildContainer['prefix'],
+): Promise<BuildContainer> {
+  const binds: string[] = [];
+  for (const dir of [...config.binds.run, ...config.binds.build]) if (await pathExists(dir)) binds.push(dir);
+  binds.push(...(installer?.binds ?? []));
+  return { runtime: runtime.program, base: base.file, binds, prefix, prefixInside: plan.condaPrefix };
+}
+
 /** The caller removes `layout.staging(...)` when it is done, whether this succeeds or not. */
 export async function openStagedPrefix(
   context: BuildContext,
   plan: BuildPlan,
-  { base, lock, pip, access }: PrefixRequest,
+  request: PrefixRequest,
   timed: Timed,
 ): Promise<StagedPrefix> {
-  const { config, layout, report, signal } = context;
+  const { layout, signal } = context;
   const staging = layout.staging(plan.fullName);
-  const binds: string[] = [];
-  for (const dir of [...config.binds.run, ...config.binds.build]) if (await pathExists(dir)) binds.push(dir);
-  binds.push(...(context.installer?.binds ?? []));
-  const container: BuildContainer = {
-    runtime: context.runtime.program,
-    base: base.file,
-    binds,
-    prefixOnDisk: staging.prefix,
-    prefixInside: plan.condaPrefix,
-  };
+  const container: BuildContainer = await planBuildContainer(context, plan, request.base, { onDisk: staging.prefix });
   const runIn =
     (box: BuildContainer): RunInside =>
     (command) =>
@@ -59,18 +81,12 @@ export async function openStagedPrefix(
   const runInside = runIn(container);
   const { notes } = await timed('stage', () =>
     writeStagedPrefix(context.installer ? otherInstaller(context.installer) : nativeInstaller, staging, {
-      lock,
-      requestedSpecs: plan.spec.dependencies.map((line) => redactUrls(line.text)),
-      pinnedSpecs: plan.environment.pinned.map((line) => redactUrls(line.text)),
-      prefixInside: plan.condaPrefix,
-      access,
-      cacheDir: layout.packageCache,
+      ...planInstall(context, plan, request),
       runInside,
-      report,
-      signal,
     }),
   );
   const pipContainer = { ...container, scratch: { onDisk: staging.pip, inside: layout.pipScratch } };
+  const { pip } = request;
   const work =
     pip &&
     (await PipStage.open(context, plan, pip, {

@@ -8,7 +8,7 @@ import yauzl from 'yauzl';
 import { AppError, errorMessage } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { stat } from '../system/files.ts';
-import type { NewFile, TreeWriter } from '../system/tree-writer.ts';
+import type { MemberWriter } from '../system/tree-writer.ts';
 import { MemberTable, type FileMember, type Member, type MemberHeader } from './archive-members.ts';
 import { readBzip2 } from './bzip2.ts';
 import { INFO_FILES, parseManifest, type InfoFiles, type ManifestEntry } from './package-metadata.ts';
@@ -36,8 +36,8 @@ export interface Unpacking {
   readonly file: string;
   /** Where it came from: tells the format, and names the package in messages. */
   readonly url: string;
-  /** Writes into an empty directory. */
-  readonly writer: TreeWriter;
+  /** Nothing has been written to it. */
+  readonly writer: MemberWriter;
   /**
    * Where users will see the environment. Files that hold the package's placeholder are written with this in its place, as
    * far as info/paths.json comes before them; the others are left as they are. Default: none is replaced.
@@ -146,7 +146,7 @@ class Unpacker implements TarSink, Unpacked {
   #listedBytesLeft: number;
   /** The file whose bytes come next. */
   #member: FileMember | undefined;
-  #piecemeal: { readonly file: NewFile; readonly hash: Hash } | undefined;
+  #piecemeal: { readonly file: ReturnType<MemberWriter['newFile']>; readonly hash: Hash } | undefined;
 
   constructor(unpacking: Unpacking, archiveBytes: number) {
     this.#unpacking = unpacking;

@@ -174,7 +174,13 @@ export async function writeCondaMeta(prefix: string, files: ReadonlyMap<string, 
  * @returns its path, relative to the prefix
  */
 export async function writeCondaState(prefix: string, variables: Readonly<Record<string, string>>): Promise<string> {
-  await removeTree(path.join(prefix, 'conda-meta', 'state'));
-  await writeCondaMeta(prefix, new Map([['state', sortedJson({ env_vars: variables })]]));
-  return 'conda-meta/state';
+  await removeTree(path.join(prefix, STATE));
+  await writeCondaMeta(prefix, new Map([[path.posix.basename(STATE), renderCondaState(variables)]]));
+  return STATE;
 }
+
+/** Where activation finds `renderCondaState`, relative to the prefix. */
+export const STATE = 'conda-meta/state';
+
+export const renderCondaState = (variables: Readonly<Record<string, string>>): string =>
+  sortedJson({ env_vars: variables });

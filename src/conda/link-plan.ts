@@ -1,5 +1,6 @@
 // What goes where in the prefix, and which package's file it is where several bring one: a pure function of all packages.
 import { posix } from 'node:path';
+import type { Span } from '../system/spool-writer.ts';
 import type { UnpackedMember } from './archive.ts';
 import type { LockedPackage } from './lock.ts';
 import type { ManifestEntry, PackageMetadata } from './package-metadata.ts';
@@ -17,8 +18,10 @@ export interface UnpackedPackage {
   readonly locked: LockedPackage;
   readonly metadata: PackageMetadata;
   readonly members: ReadonlyMap<string, UnpackedMember>;
-  /** Where the members are. */
-  readonly dir: string;
+  /** A directory with the members, or a file with their bytes. */
+  readonly place: string;
+  /** Where they are in that file, by member. */
+  readonly spans?: ReadonlyMap<string, Span> | undefined;
 }
 
 type LinkSource =

@@ -1,5 +1,6 @@
 // From one verified archive to a directory with its metadata, checked against its own manifest.
 import { makeDir, removeTree } from '../system/files.ts';
+import { SpoolWriter } from '../system/spool-writer.ts';
 import { TreeWriter } from '../system/tree-writer.ts';
 import { SharedWithPrefix, unpackArchive, type Unpacked, type UnpackedMember } from './archive.ts';
 import type { UnpackedPackage } from './link-plan.ts';
@@ -16,14 +17,16 @@ export interface PackageToUnpack {
   /** The archive; its bytes have been verified. */
   readonly file: string;
   /** Does not exist yet. */
-  readonly dir: string;
+  readonly place: string;
+  /** The place becomes a file with all bytes of the package, else a directory. */
+  readonly isSpooled: boolean;
   readonly prefixInside: string;
 }
 
 export async function unpackPackage(wanted: PackageToUnpack, signal: AbortSignal): Promise<UnpackedPackage> {
-  const { locked, dir } = wanted;
+  const { locked, place } = wanted;
   const { url } = locked;
-  const { members, info, manifest } = await unpackInto(wanted, signal);
+  const { members, info, manifest, spans } = await unpackInto(wanted, signal);
   const metadata = parsePackageMetadata(url, info, manifest);
   const { index } = metadata;
   // They become file names.
@@ -40,22 +43,43 @@ export async function unpackPackage(wanted: PackageToUnpack, signal: AbortSignal
     const more = problems.length > maxProblems ? `; and ${problems.length - maxProblems} more` : '';
     throw packageInvalid(url, `${problems.slice(0, maxProblems).join('; ')}${more}`);
   }
-  return { locked, metadata, members, dir };
+  return { locked, metadata, members, place, spans };
 }
 
-async function unpackInto(wanted: PackageToUnpack, signal: AbortSignal): Promise<Unpacked> {
-  const { locked, file, dir, prefixInside } = wanted;
-  const unpack = async (prefix: string | undefined): Promise<Unpacked> => {
-    await makeDir(dir);
-    const writer = new TreeWriter(dir);
-    return await unpackArchive({ file, url: locked.url, writer, prefixInside: prefix, signal });
-  };
+type Placed = Unpacked & Pick<UnpackedPackage, 'spans'>;
+
+async function unpackInto(wanted: PackageToUnpack, signal: AbortSignal): Promise<Placed> {
+  const { place, isSpooled } = wanted;
+  const unpack = isSpooled ? unpackSpooled : unpackTree;
   try {
-    return await unpack(prefixInside);
+    return await unpack(wanted, signal, wanted.prefixInside);
   } catch (error) {
     if (!(error instanceof SharedWithPrefix)) throw error;
-    await removeTree(dir);
-    return await unpack(undefined);
+    await removeTree(place);
+    return await unpack(wanted, signal, undefined);
+  }
+}
+
+async function unpackTree(
+  { locked, file, place }: PackageToUnpack,
+  signal: AbortSignal,
+  prefixInside: string | undefined,
+): Promise<Placed> {
+  await makeDir(place);
+  return await unpackArchive({ file, url: locked.url, writer: new TreeWriter(place), prefixInside, signal });
+}
+
+async function unpackSpooled(
+  { locked, file, place }: PackageToUnpack,
+  signal: AbortSignal,
+  prefixInside: string | undefined,
+): Promise<Placed> {
+  const writer = new SpoolWriter(place);
+  try {
+    const { members, info, manifest } = await unpackArchive({ file, url: locked.url, writer, prefixInside, signal });
+    return { members, info, manifest, spans: writer.spans };
+  } finally {
+    writer.close();
   }
 }
 

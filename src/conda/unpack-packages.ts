@@ -25,6 +25,8 @@ export interface UnpackRequest {
   /** An existing directory on the prefix's file system; the caller removes it. */
   readonly scratch: string;
   readonly prefixInside: string;
+  /** Each package becomes one file with all its bytes, not a directory. Default: no. */
+  readonly isSpooled?: boolean | undefined;
   readonly report: Report;
   readonly signal?: AbortSignal | undefined;
   /** Default: one for each processor, where it pays. */
@@ -33,17 +35,19 @@ export interface UnpackRequest {
 
 /** When it throws, nothing writes to the scratch any more. */
 export async function unpackPackages(request: UnpackRequest): Promise<UnpackedPackage[]> {
-  const { packages, archives, scratch, prefixInside, report } = request;
+  const { packages, archives, scratch, prefixInside, isSpooled = false, report } = request;
   const sized = await Promise.all(
     packages.map(async (locked, index) => {
       const file = archives.get(locked.sha256);
       if (file === undefined) throw new Error(`${locked.url} was not fetched`);
-      const wanted: PackageToUnpack = { locked, file, dir: path.join(scratch, String(index)), prefixInside };
+      const place = path.join(scratch, String(index));
+      const wanted: PackageToUnpack = { locked, file, place, isSpooled, prefixInside };
       return { wanted, index, bytes: (await stat(file)).size };
     }),
   );
   const total = sized.reduce((sum, { bytes }) => sum + bytes, 0);
-  const threads = request.threads ?? (total < threadsPayAbove ? 0 : Math.min(availableParallelism(), maxThreads));
+  const threads =
+    request.threads ?? (total < threadsPayAbove ? 0 : Math.min(availableParallelism(), maxThreads, packages.length));
   // The largest first: one that begins last would be waited for by all.
   sized.sort((a, b) => b.bytes - a.bytes || a.index - b.index);
 

@@ -275,6 +275,10 @@ export class StagingLayout {
   get image(): string {
     return path.join(this.dir, 'env.sqsh');
   }
+  /** The bytes of unpacked packages, where no tree is made of them. */
+  get spool(): string {
+    return path.join(this.dir, 'spool');
+  }
   /** What pip needs while it runs: its home, requirements, wheels. */
   get pip(): string {
     return path.join(this.dir, 'pip');

@@ -7,8 +7,24 @@ import fse from 'fs-extra';
 import { AppError } from './app-error.ts';
 import { withRoom } from './disk-room.ts';
 import { EXIT } from './exit-codes.ts';
+import type { Span } from './spool-writer.ts';
 
 export const readBytes = (file: string): Promise<Buffer> => fs.readFile(file);
+/** @throws where the spool ends before */
+export async function readSpan(file: string, { offsetBytes, sizeBytes }: Span): Promise<Buffer> {
+  const handle = await fs.open(file, 'r');
+  try {
+    const bytes = Buffer.alloc(sizeBytes);
+    for (let done = 0; done < sizeBytes;) {
+      const { bytesRead } = await handle.read(bytes, done, sizeBytes - done, offsetBytes + done);
+      if (bytesRead === 0) throw new Error(`${file} ends after ${offsetBytes + done} bytes`);
+      done += bytesRead;
+    }
+    return bytes;
+  } finally {
+    await handle.close();
+  }
+}
 export const readText = (file: string): Promise<string> => fs.readFile(file, 'utf8');
 export const removeTree = (dir: string): Promise<void> => fse.remove(dir);
 /** @throws ENOTEMPTY when there is something in it */

@@ -12,7 +12,7 @@ export interface Command {
   readonly cwd?: string | undefined;
   /** The whole environment of the child: nothing is inherited besides it. Default: `minimalEnvironment()`. */
   readonly env?: Readonly<Record<string, string>> | undefined;
-  readonly input?: string | Uint8Array | undefined;
+  readonly input?: string | Uint8Array | AsyncIterable<Uint8Array> | undefined;
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Exit codes that are not a failure. Default: 0 only. */
@@ -53,15 +53,17 @@ function describeCommand(command: Pick<Command, 'program' | 'args'>): string {
 /**
  * Runs a program to its end.
  * @returns its exit code and output
- * @throws AppError TOOL_MISSING, TOOL_FAILED (with the last 20 lines of stderr), TOOL_TIMEOUT or INTERRUPTED
+ * @throws AppError TOOL_MISSING, TOOL_FAILED (with the last 20 lines of stderr), TOOL_TIMEOUT or INTERRUPTED; what the
+ * input throws, which ends the program
  */
 export async function runCommand(command: Command): Promise<CommandResult> {
   const { program, args } = await planMortal(command);
+  const input = new WatchedInput(command.input);
   const child = execa(program, args, {
     ...(command.cwd === undefined ? {} : { cwd: command.cwd }),
     env: command.env ?? minimalEnvironment(),
     extendEnv: false,
-    ...(command.input === undefined ? { stdin: 'ignore' as const } : { input: command.input }),
+    ...input.options,
     ...(command.timeoutMs === undefined ? {} : { timeout: command.timeoutMs }),
     ...(command.signal === undefined ? {} : { cancelSignal: command.signal }),
     encoding: 'buffer',
@@ -72,6 +74,7 @@ export async function runCommand(command: Command): Promise<CommandResult> {
   });
   if (command.onLine) watchLines(child, command.onLine);
   const result = await child;
+  if (input.failure) throw input.failure.error;
   const stdout = Buffer.from(result.stdout);
   const stderr = Buffer.from(result.stderr).toString('utf8');
   if (result.exitCode !== undefined && (command.okExitCodes ?? [0]).includes(result.exitCode)) {
@@ -83,6 +86,27 @@ export async function runCommand(command: Command): Promise<CommandResult> {
     stderr,
     command.writesTo && FULL.test(stderr) ? probeRoom(command.writesTo) : undefined,
   );
+}
+
+/** What a program is given to read; of what comes in pieces, what it throws. */
+class WatchedInput {
+  readonly options: { readonly stdin: 'ignore' | AsyncIterable<Uint8Array> } | { readonly input: string | Uint8Array };
+  failure: { readonly error: unknown } | undefined;
+
+  constructor(input: Command['input']) {
+    if (input === undefined) this.options = { stdin: 'ignore' };
+    else if (typeof input === 'string' || input instanceof Uint8Array) this.options = { input };
+    else this.options = { stdin: this.#watch(input) };
+  }
+
+  async *#watch(input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    try {
+      yield* input;
+    } catch (error) {
+      this.failure = { error };
+      throw error;
+    }
+  }
 }
 
 /** As glibc words ENOSPC and EDQUOT for every program, here with LC_ALL=C.UTF-8. */

@@ -4,8 +4,22 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { noteRoom } from './disk-room.ts';
 
+/** Where the members of an archive go. Paths must be clean: the caller has checked that no part of them is `..` or a link. */
+export interface MemberWriter {
+  /** Fails where there is one. */
+  file(relative: string, data: Uint8Array, mode: number, mtimeSeconds: number): void;
+  /** A file to be written piece by piece. The caller closes it. */
+  newFile(
+    relative: string,
+    mode: number,
+    mtimeSeconds: number,
+  ): { readonly write: (data: Uint8Array) => void; readonly close: () => void };
+  link(relative: string, target: string, mtimeSeconds: number): void;
+  hardLink(relative: string, existing: string): void;
+}
+
 /** Everything below one existing directory that the caller owns; makes directories (0755) as they are needed. */
-export class TreeWriter {
+export class TreeWriter implements MemberWriter {
   readonly root: string;
   readonly #made = new Set<string>(['', '.']);
 
@@ -13,7 +27,6 @@ export class TreeWriter {
     this.root = root;
   }
 
-  /** `relative` must be clean: the caller has checked that no part of it is `..` or a link. */
   directory(relative: string): void {
     if (this.#made.has(relative)) return;
     this.directory(path.posix.dirname(relative));
@@ -28,7 +41,6 @@ export class TreeWriter {
     this.#made.add(relative);
   }
 
-  /** Creates a file; fails where there is one. */
   file(relative: string, data: Uint8Array, mode: number, mtimeSeconds: number): void {
     const file = this.newFile(relative, mode, mtimeSeconds);
     try {
@@ -38,7 +50,6 @@ export class TreeWriter {
     }
   }
 
-  /** Creates a file to be written piece by piece. The caller closes it. */
   newFile(relative: string, mode: number, mtimeSeconds: number): NewFile {
     this.directory(path.posix.dirname(relative));
     return new NewFile(this.#at(relative), mode, mtimeSeconds);

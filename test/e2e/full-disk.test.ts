@@ -23,13 +23,21 @@ beforeAll(async () => {
       dir,
       format: 'conda',
       index: { name, version: '1', build: '0', build_number: 0, subdir: 'linux-64', depends },
-      files: Array.from({ length: files }, (_, index) => ({
-        type: 'file' as const,
-        path: `share/${name}/${index}`,
-        data: randomBytes(bytes),
-      })),
+      files: [
+        ...Array.from({ length: files }, (_, index) => ({
+          type: 'file' as const,
+          path: `share/${name}/${index}`,
+          data: randomBytes(bytes),
+        })),
+        // What runs in the prefix asks for a tree on disk.
+        ...(name === 'run' ? [{ type: 'file' as const, path: 'bin/.run-post-link.sh', data: '' }] : []),
+      ],
     });
-  await writeRepodata(dir, [await package_('small', 1, 10), await package_('large', 60, 10_000, ['small'])]);
+  await writeRepodata(dir, [
+    await package_('small', 1, 10),
+    await package_('large', 60, 10_000, ['small']),
+    await package_('run', 60, 1),
+  ]);
   server = await serveChannel(dir);
 });
 afterAll(async () => {
@@ -72,7 +80,7 @@ it('names each place that is full, leaves nothing there, and goes on with the sa
     [repodata, 'size=4k', 'df -h'],
     [packages, 'nr_inodes=3', 'df -i', 'CACHE_NOT_WRITABLE'],
     [packages, 'size=32k', 'df -h', 'CACHE_NOT_WRITABLE'],
-    [staging, 'nr_inodes=40', 'df -i'],
+    [staging, 'nr_inodes=4', 'df -i'],
     [staging, 'size=400k', 'df -h'], // unpacking
     [staging, 'size=1000k', 'df -h'], // packing: mksquashfs says so
     [releases, 'size=300k', 'df -h'], // the image
@@ -87,6 +95,10 @@ it('names each place that is full, leaves nothing there, and goes on with the sa
   }
 
   await site.condenseOk('install', 'b');
+  await site.writeSpec('b', [server.url], ['run']);
+  await remount(staging, 'nr_inodes=40');
+  const says = [`code   DISK_FULL`, `  ${staging}`, `hint   df -i ${staging};`, 'no inode'];
+  await live.expectFailure(['install', 'b'], { exit: 5, says });
 
   expect(await live.readLeftovers()).toEqual([]);
   const asked = server.requests.filter((request) => request.endsWith('.conda'));

@@ -64,7 +64,7 @@ function readMetadata(input: Buffer): void {
     else if (entry.type === 'hardlink')
       members.set(entry.path, { kind: 'file', mode: 0o644, mtimeSeconds: 0, sizeBytes: 1, sha256: 'b'.repeat(64) });
   }
-  const one: UnpackedPackage = { locked, metadata, members, dir: '/nowhere' };
+  const one: UnpackedPackage = { locked, metadata, members, place: '/nowhere' };
   const python = planPython({ url, version: '3.12.1', sitePackagesPath: metadata.index.python_site_packages_path });
   const plan = planLinks({ packages: [one], prefixInside: '/opt/e', python, epochSeconds: 0 });
   for (const item of plan.items) {

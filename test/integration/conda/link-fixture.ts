@@ -5,6 +5,7 @@ import path from 'node:path';
 import { installArchives } from '../../../src/conda/install-archives.ts';
 import type { InstalledPrefix, InstallRequest, RunInside } from '../../../src/conda/installer.ts';
 import type { LockedPackage } from '../../../src/conda/lock.ts';
+import { spoolArchives, type SpooledPrefix, type SpoolRequest } from '../../../src/conda/spool-archives.ts';
 import { digestFile, walkTree } from '../../../src/system/files.ts';
 import type { WorkEvent } from '../../../src/system/events.ts';
 import {
@@ -83,25 +84,32 @@ export class LinkFixture {
   }
 
   async install(changes: Partial<Omit<InstallRequest, 'cacheDir'>> = {}): Promise<InstalledPrefix> {
+    const { prefixOnDisk } = this;
     return await installArchives(
-      {
-        lock: {
-          lockVersion: 1,
-          platform: 'linux-64',
-          inputsDigest: '0',
-          channels: ['https://channel.example/main'],
-          virtualPackages: {},
-          packages: this.#packages,
-        },
-        requestedSpecs: [],
-        prefixOnDisk: this.prefixOnDisk,
-        prefixInside: this.prefixInside,
-        runInside: runNothing,
-        report: (event) => this.events.push(event),
-        ...changes,
-      },
+      { ...this.#request(), prefixOnDisk, runInside: runNothing, ...changes },
       this.#archives,
     );
+  }
+
+  /** The same prefix without a tree; or why not. */
+  async spool(changes: Partial<SpoolRequest> = {}): Promise<SpooledPrefix | string> {
+    return await spoolArchives({ ...this.#request(), ...changes }, this.#archives, path.join(this.dir, 'spool'));
+  }
+
+  #request(): SpoolRequest {
+    return {
+      lock: {
+        lockVersion: 1,
+        platform: 'linux-64',
+        inputsDigest: '0',
+        channels: ['https://channel.example/main'],
+        virtualPackages: {},
+        packages: this.#packages,
+      },
+      requestedSpecs: [],
+      prefixInside: this.prefixInside,
+      report: (event) => this.events.push(event),
+    };
   }
 
   async text(relative: string): Promise<string> {

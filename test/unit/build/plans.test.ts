@@ -99,7 +99,7 @@ describe('planContainerCommand', () => {
     runtime: '/usr/bin/apptainer',
     base: '/b.sif',
     binds: ['/etc', '/usr'],
-    prefixOnDisk: '/tmp/s',
+    prefix: { onDisk: '/tmp/s' },
     prefixInside: '/opt/conda/a-1',
   };
 
@@ -133,16 +133,23 @@ describe('planContainerCommand', () => {
 });
 
 it('binds the prefix read-only for programs that only look', () => {
-  const container = { runtime: 'r', base: '/b.sif', binds: [], prefixOnDisk: '/s', prefixInside: '/p', readOnly: true };
+  const container = { runtime: 'r', base: '/b.sif', binds: [], prefix: { onDisk: '/s' }, prefixInside: '/p', readOnly: true };
 
   expect(planContainerCommand(container, { program: '/bin/true', args: [] }).args).toContain('/s:/p:ro');
+});
+
+it('mounts an image that has the prefix, read-only, where there is none on disk', () => {
+  const container = { runtime: 'r', base: '/b.sif', binds: ['/usr'], prefix: { image: '/i' }, prefixInside: '/p' };
+  const { args } = planContainerCommand(container, { program: '/bin/true', args: [] });
+
+  expect(args.join(' ')).toContain('--bind /usr --pwd / --overlay /i:ro /b.sif');
 });
 
 describe('planPack', () => {
   const profile = { compression: 'zstd', level: 3, blockSizeBytes: 131072, order: 'none' } as const;
 
   it('never passes one time for all files, as bytecode is valid only with its own', () => {
-    const { args } = planPack('/r', '/i', profile);
+    const { args } = planPack('/r', '/i', profile, 7);
 
     expect(args).not.toContain('-all-time');
     expect(args).toContain('-mkfs-time');
@@ -155,7 +162,7 @@ describe('planPack', () => {
     [{ ...profile, processors: 2, memoryMiB: 700 }, '-processors 2 -mem 700M'],
     [profile, '-mem 512M'],
   ])('%j gives %s', (given, expected) => {
-    expect(planPack('/r', '/i', given).args.join(' ')).toContain(expected);
+    expect(planPack('/r', '/i', given, 7).args.join(' ')).toContain(expected);
   });
 });
 

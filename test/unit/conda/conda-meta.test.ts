@@ -74,7 +74,7 @@ const one: UnpackedPackage = {
     entries: [],
   },
   members: new Map(),
-  dir: '/unpacked',
+  place: '/unpacked',
 };
 const item = (path: string, source: LinkItem['source']): LinkItem => ({
   ...{ path, source, owner: one, mtimeSeconds: 0, isSource: path.endsWith('.py') },

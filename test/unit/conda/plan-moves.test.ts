@@ -11,7 +11,7 @@ function unpacked(name: string, ...members: string[]): UnpackedPackage {
     locked: { name } as UnpackedPackage['locked'],
     metadata: {} as UnpackedPackage['metadata'],
     members: new Map(members.map((member) => [member, file])),
-    dir: `/scratch/${name}`,
+    place: `/scratch/${name}`,
   };
 }
 

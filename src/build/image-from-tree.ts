@@ -1,0 +1,63 @@
+// The way to an image by a prefix on the staging disk, in which programs can run before it is packed.
+import path from 'node:path';
+import type { ReleaseManifest } from '../release/manifest.ts';
+import { captureActivation } from './activate.ts';
+import { completeBytecode } from './bytecode.ts';
+import { removeDropped } from './drop.ts';
+import type { ImageRequest, StagedImage } from './image-request.ts';
+import { traceOrder } from './order.ts';
+import { writeImage } from './pack.ts';
+import { finishStagedPrefix, planMarker, readCommands } from './stage.ts';
+import { openStagedPrefix } from './staged-prefix.ts';
+
+/** @returns the image; or the release that was made from the same inputs, where only pip's resolving could tell */
+export async function writeImageFromTree(
+  request: ImageRequest,
+): Promise<StagedImage | { readonly same: ReleaseManifest }> {
+  const { context, plan, findSame, timed } = request;
+  const { config, layout, report, signal } = context;
+  const staging = layout.staging(plan.fullName);
+  const { runInside, lookInside, notes, work } = await openStagedPrefix(context, plan, request, timed);
+  let { lock } = request;
+  if (work && !lock.pip) lock = await timed('resolve pip', () => work.resolve(request.lock));
+  const { inputs, inputsDigest, same } = await findSame(lock);
+  if (same) return { same };
+  const distributions = lock.pip?.packages ?? [];
+  const added =
+    work && (await timed('pip', () => work.install(lock, distributions), `${distributions.length} distributions`));
+  const present = await finishStagedPrefix(staging, planMarker(layout, plan.fullName), plan.spec.variables);
+  const inside = { prefixOnDisk: staging.prefix, prefixInside: plan.condaPrefix, report };
+  const bytecode = await timed('bytecode', () => completeBytecode({ ...inside, runInside }));
+  const dropped = await timed('drop', () =>
+    removeDropped({
+      ...inside,
+      ...{ rules: plan.environment.drop, commands: present, outside: plan.environment.outsideCommands },
+    }),
+  );
+  const activation = await timed('activate', () =>
+    captureActivation(staging.prefix, plan.condaPrefix, plan.fullName, runInside),
+  );
+  const first = await timed('order', () =>
+    traceOrder({
+      ...inside,
+      runInside: lookInside,
+      imports: config.squashfs.order === 'traced' ? plan.environment.gateImports : undefined,
+    }),
+  );
+  const image = await timed('pack', () =>
+    writeImage(
+      staging.root,
+      staging.image,
+      config.squashfs,
+      signal,
+      first.map((file) => path.relative(staging.root, path.join(staging.prefix, file))),
+    ),
+  );
+  const commands = await readCommands(staging.prefix);
+  return {
+    ...{ image, lock, inputs, inputsDigest, activation, commands, bytecode, dropped },
+    orderedFiles: first.length,
+    wheels: added?.wheels ?? [],
+    notes: [...notes, ...(added?.notes ?? [])],
+  };
+}
