@@ -27,6 +27,9 @@ export interface LockOptions {
   readonly excludeNewer?: string | undefined;
   readonly dryRun?: boolean | undefined;
   readonly offline?: boolean | undefined;
+  /** A lock of another tool, which becomes this one. */
+  readonly from?: string | undefined;
+  readonly export?: 'conda-lock' | 'explicit' | undefined;
 }
 
 /** One environment's spec and lock. */
@@ -151,17 +154,30 @@ async function writeLock(session: Session, environment: EnvironmentOptions, opti
   const { file, text, locks, plans } = await readLockedSpec(session, environment, { ...options, isRepair });
   await useNetworkSettings(process.env);
   const context: LockContext = { config, layout, report: output.report, signal, offline: options.offline };
-  const now = new Map(keepLocks(environment, locks).map((lock) => [lock.platform, lock]));
+  const now = new Map<string, EnvironmentLock>();
   for (const plan of plans) {
     const before = locks.find(({ platform }) => platform === plan.platform);
     const wish = { plan, before, update, file, openBuild: () => openBuild(session, options.offline) };
     now.set(plan.platform, await lockEnvironment(context, wish));
   }
-  const rendered = renderLocks([...now.values()]);
+  await saveLocks(session, environment, { file, text, locks }, now, options);
+}
+
+/** Writes the locks of some platforms beside those that stay, and says what is different. */
+export async function saveLocks(
+  { output }: Session,
+  environment: EnvironmentOptions,
+  { file, text, locks }: Pick<LockedSpec, 'file' | 'text' | 'locks'>,
+  now: ReadonlyMap<string, EnvironmentLock>,
+  { dryRun }: Pick<LockOptions, 'dryRun'>,
+): Promise<void> {
+  const staying = keepLocks(environment, locks).map((lock) => [lock.platform, lock] as const);
+  const all = [...new Map([...staying, ...now]).values()];
+  const rendered = renderLocks(all);
   const changed = rendered !== text;
-  if (changed && !options.dryRun) await writeFileAtomic(file, rendered);
-  const platforms = describePlatforms(locks, [...now.values()]);
-  const done = options.dryRun ? 'would be written' : 'was written';
+  if (changed && !dryRun) await writeFileAtomic(file, rendered);
+  const platforms = describePlatforms(locks, all);
+  const done = dryRun ? 'would be written' : 'was written';
   output.result({ environment: fullName(environment), file, changed, platforms }, [
     changed ? `${file} ${done}` : `${file} fits: nothing to do`,
     ...(changed ? renderPlatforms(platforms) : []),

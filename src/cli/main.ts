@@ -1,5 +1,5 @@
 // The command line: reads argv, runs one command, and is the only place that ends the process.
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { AppError } from '../system/app-error.ts';
 import { EXIT, type ExitCode } from '../system/exit-codes.ts';
 import product from '../../package.json' with { type: 'json' };
@@ -90,12 +90,16 @@ function buildProgram(): Command {
     .option('--update [package...]', 'move everything, or these packages only')
     .option('--diff [revision or file]', 'what changed since then (default: HEAD of git)')
     .option('--platform <platform...>', 'only these, of those that the environment is for')
+    .option('--from <file>', 'take over a conda-lock.yml or an @EXPLICIT file that fits the spec')
+    .addOption(new Option('--export <format>', 'print it for others to read').choices(['conda-lock', 'explicit']))
     .option('--exclude-newer <when>', 'leave out what is newer: a date, a time, or an age such as "7 days"')
     .option('--dry-run', 'say what would change, and write nothing')
     .option('--offline', 'ask no channel: use what is in the caches and in files')
     .action(
       action(async (session, names: string[], options: LockOptions) =>
-        (await import('./lock.ts')).runLock(session, names, options),
+        options.from === undefined && options.export === undefined
+          ? (await import('./lock.ts')).runLock(session, names, options)
+          : (await import('./foreign-lock.ts')).runForeignLock(session, names, options),
       ),
     );
   sub('publish <release...>', 'show users gated releases, <full name>/<release id>, in one step')

@@ -30,7 +30,7 @@ export const isKept = (
   file.channel === kept.channel &&
   file.subdir === kept.subdir &&
   file.file === kept.file &&
-  (file.sha256 === undefined || file.sha256 === kept.sha256);
+  (file.sha256 === undefined || kept.sha256 === undefined || file.sha256 === kept.sha256);
 
 const isKeptRecord = ({ record, file, from }: SelectedRecord, kept: KeptFile): boolean =>
   isKept({ channel: from.channel, subdir: from.subdir, file, sha256: record.sha256 }, kept);

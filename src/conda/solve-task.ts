@@ -29,7 +29,7 @@ export interface KeptFile {
   readonly channel: number;
   readonly subdir: string;
   readonly file: string;
-  readonly sha256: string;
+  readonly sha256?: string | undefined;
 }
 
 export interface SolvedFile {

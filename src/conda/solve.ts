@@ -32,11 +32,16 @@ export interface SolveInputs {
   readonly virtualPackages: Readonly<Record<string, string>>;
 }
 
+/** A package of a lock, ours or another's. */
+type KeptPackage = Pick<LockedPackage, 'name' | 'channel' | 'subdir' | 'url'> & {
+  readonly sha256?: string | undefined;
+};
+
 export interface SolveRequest extends SolveInputs {
   /** Repodata is kept here between solves, and asked for again when it has changed. */
   readonly repodataCacheDir: string;
   /** What is locked already: to be taken where it can be, or nothing else of those names. */
-  readonly keep?: { readonly packages: readonly LockedPackage[]; readonly how: 'prefer' | 'only' } | undefined;
+  readonly keep?: { readonly packages: readonly KeptPackage[]; readonly how: 'prefer' | 'only' } | undefined;
   /** Milliseconds: what was made then or later, or does not say when, is not considered. */
   readonly excludeNewerMs?: number | undefined;
   /** How to reach the channels. Default: with the credentials in their URLs alone. */
@@ -145,7 +150,7 @@ export function listChannels(
 }
 
 /** Those of channels that are not asked any more can be kept by nobody. */
-function keptFiles(packages: readonly LockedPackage[], channels: readonly Channel[]): readonly KeptFile[] {
+function keptFiles(packages: readonly KeptPackage[], channels: readonly Channel[]): readonly KeptFile[] {
   return packages.map((locked) => ({
     name: locked.name.toLowerCase(),
     channel: channels.findIndex(({ publicUrl }) => publicUrl === locked.channel),

@@ -161,4 +161,25 @@ describe('a lock', () => {
     await lock(['--check'], 3, 'exclude_newer is set; it was made without');
     await writeConfig();
   });
+
+  it.each(['conda-lock', 'explicit'] as const)('goes to %s and comes back the same', async (format) => {
+    await lock([], 0);
+    const before = await readFile(file, 'utf8');
+    const foreign = path.join(site.dir, 'foreign');
+    await writeFile(foreign, await lock(['--export', format], 0));
+    await rm(file);
+    await lock(['--from', foreign, '--dry-run'], 0, 'would be written');
+
+    await lock(['--from', foreign], 0, `${file} was written`);
+
+    expect(await readFile(file, 'utf8')).toBe(before);
+    await lock(['--from', foreign], 0, 'nothing to do');
+    await writeFile(
+      foreign,
+      (await readFile(foreign, 'utf8')).replaceAll('hello-2.0', 'hello-3.0').replaceAll("'2.0'", "'3.0'"),
+    );
+    await lock(['--from', foreign], 3, 'IMPORT_MISFIT', 'hello');
+    await lock(['--from', foreign, '--check'], 2, '--from and --export are for one environment');
+    expect(await readFile(file, 'utf8')).toBe(before);
+  });
 });
