@@ -3,6 +3,7 @@ import path from 'node:path';
 import { planGate, renderGateReport } from '../gate/gate-checks.ts';
 import { runGate } from '../gate/run-gate.ts';
 import { renderManifest, type ReleaseManifest } from '../release/manifest.ts';
+import { writeSignature } from '../release/signature.ts';
 import type { Layout } from '../site/layout.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
@@ -10,7 +11,7 @@ import { digestText, makeSharedDir, removeTree, writeFileAtomic } from '../syste
 import type { BuildPlan } from './build-plan.ts';
 
 /**
- * Writes the gate report of a release that passes, and its digest into the manifest: only then can it be published.
+ * Writes the gate report of a release that passes, and its digest into the manifest, which then is signed where there is a key: only then can it be published.
  * One that does not pass is removed, and its report is kept in the logs.
  * @throws AppError GATE_FAILED (exit 6), every failed check a problem of its own
  */
@@ -19,6 +20,7 @@ export async function passGate(
   plan: BuildPlan,
   manifest: ReleaseManifest,
   signal: AbortSignal,
+  signingKey?: string,
 ): Promise<void> {
   const release = layout.release(plan.fullName, manifest.id);
   const checks = planGate(release, {
@@ -34,6 +36,7 @@ export async function passGate(
     const checks = report.results.map(({ name, seconds }) => ({ name, seconds: Math.round(seconds * 1000) / 1000 }));
     const gated = { ...manifest, gate: { sha256: digestText(text), checks } };
     await writeFileAtomic(release.manifest, renderManifest(gated), 0o444);
+    if (signingKey !== undefined) await writeSignature(release, signingKey);
     // Last: with its gate report a release can be published.
     await writeFileAtomic(release.gateReport, text, 0o444);
     return;

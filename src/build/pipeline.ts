@@ -70,7 +70,8 @@ export async function buildRelease(
     const outcome = await timed('build', () =>
       build(context, plan, { base, baseSha256, lock, pip, access, launcher, findSame, stageSeconds }, timed),
     );
-    if (outcome.built) await timed('gate', () => passGate(layout, plan, outcome.manifest, context.signal));
+    if (outcome.built)
+      await timed('gate', () => passGate(layout, plan, outcome.manifest, context.signal, context.config.signing.key));
     return outcome;
   } catch (error) {
     await removeAbandoned(layout, plan.fullName); // whole, but not gated: nobody can publish it

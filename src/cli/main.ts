@@ -150,6 +150,9 @@ function buildProgram(): Command {
         (await import('./verify.ts')).runVerify(session, what, options),
       ),
     );
+  sub('sign <release>', 'sign the manifest of a release, with the key of the configuration').action(
+    action(async (session, release: string) => (await import('./sign.ts')).runSign(session, release)),
+  );
   sub('mirror <directory> [lock...]', 'copy what locks need into channels that any web server can serve')
     .option('--prune', 'remove what none of these locks needs')
     .option('--dry-run', 'say what would be fetched, written and removed, and do nothing')

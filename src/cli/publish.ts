@@ -59,7 +59,7 @@ export function planPublishing(
       // What is live already is looked at by `condense verify`.
       for (const { fullName, id } of names)
         if (current?.versions.get(fullName) !== id)
-          await checkRelease(layout, fullName, id, { report: output.report, signal });
+          await checkRelease(layout, fullName, id, { signing: config.signing, report: output.report, signal });
     },
     plan: async (current) => {
       const releases = [];

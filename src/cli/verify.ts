@@ -31,7 +31,13 @@ export async function runVerify(
   for (const { fullName, id } of await listSubjects(session, subject)) {
     signal.throwIfAborted();
     releases.push(
-      await verifyRelease(layout, fullName, id, { quick: options.quick, known, report: output.report, signal }),
+      await verifyRelease(layout, fullName, id, {
+        quick: options.quick,
+        signing: session.config.signing,
+        known,
+        report: output.report,
+        signal,
+      }),
     );
   }
   const whole = releases.filter((release) => release.problems.length === 0);

@@ -141,6 +141,11 @@ function checkPermissions(source: YamlSource, complain: Complain): void {
     valueAt(source.value, ['groups', 'owners']) === undefined
   )
     complain(['permissions', 'owners_write'], 'needs groups.owners', 'set groups: owners');
+  if (
+    valueAt(source.value, ['signing', 'required']) === true &&
+    valueAt(source.value, ['signing', 'allowed_signers']) === undefined
+  )
+    complain(['signing', 'required'], 'needs signing.allowed_signers', 'set signing: allowed_signers');
 }
 
 // execve(2): the kernel reads 256 bytes of a script for its first line (BINPRM_BUF_SIZE, since Linux 5.1), '#!' and newline included.

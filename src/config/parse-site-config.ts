@@ -68,6 +68,8 @@ function defaultStagingDir(source: YamlSource, probe: ConfigProbe): string {
 function normalise(written: WrittenConfig, source: YamlSource, defaultStaging: string): SiteConfig {
   const configFile = path.resolve(source.file);
   const absolute = (written: string): string => path.resolve(path.dirname(configFile), written);
+  const optional = (written: string | undefined): string | undefined =>
+    written === undefined ? undefined : absolute(written);
   const linesAt = (pins: readonly string[], at: KeyPath): SpecLine[] =>
     pins.map((text, index) => ({ text: text.trim(), at: source.at([...at, index]) }));
   const sitePins = linesAt(written.pinned, ['pinned']);
@@ -113,6 +115,11 @@ function normalise(written: WrittenConfig, source: YamlSource, defaultStaging: s
     modulesDir: written.modules_dir,
     moduleFamily: written.module_family,
     groups: written.groups,
+    signing: {
+      key: optional(written.signing.key),
+      allowedSigners: optional(written.signing.allowed_signers),
+      required: written.signing.required,
+    },
     permissions: {
       readers: written.permissions.readers,
       acl: written.permissions.acl,

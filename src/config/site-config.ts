@@ -19,6 +19,7 @@ export interface SiteConfig {
   readonly moduleFamily: string;
   readonly groups: { readonly users?: string | undefined; readonly owners?: string | undefined };
   readonly permissions: PermissionPolicy;
+  readonly signing: SigningPolicy;
   /** The container runtime; looked up on PATH (apptainer, then singularity) when not given. */
   readonly runtimeProgram?: string | undefined;
   /** micromamba, mamba or conda, where the site wants one of them to install; else condense does. */
@@ -33,6 +34,16 @@ export interface SiteConfig {
   /** The environment whose stable version `module load conda` gives. */
   readonly defaultEnvironment?: string | undefined;
   readonly environments: ReadonlyMap<string, EnvironmentOptions>;
+}
+
+/** Signatures of manifests (docs/admins.md). Paths are absolute. */
+export interface SigningPolicy {
+  /** The key that builds sign with, for `ssh-keygen -Y sign`: condense never reads it. */
+  readonly key?: string | undefined;
+  /** Whose signatures count (ssh-keygen(1), ALLOWED SIGNERS). */
+  readonly allowedSigners?: string | undefined;
+  /** Whether a release without a signature is refused. */
+  readonly required: boolean;
 }
 
 /** Who may do what with a release, besides its owner (docs/admins.md). */

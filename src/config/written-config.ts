@@ -49,6 +49,29 @@ const permissions = z
   .prefault({})
   .describe('Who may do what with a release, applied before it is visible, whatever the umask of its builder.');
 
+const signing = z
+  .strictObject({
+    key: text(pathRule)
+      .optional()
+      .describe(
+        'The SSH key that signs the manifest of each release that passes its gate (`ssh-keygen -Y sign`), relative to this file; the public half of a key that ssh-agent holds will do. condense never reads it. Default: releases are not signed.',
+      )
+      .meta({ examples: ['/etc/condense/signing_key.pub'] }),
+    allowed_signers: text(pathRule)
+      .optional()
+      .describe(
+        'The file that says whose signatures count (ssh-keygen(1), ALLOWED SIGNERS), relative to this file. A signature that does not hold is refused wherever a release is verified.',
+      )
+      .meta({ examples: ['allowed_signers'] }),
+    required: z
+      .boolean()
+      .default(false)
+      .describe('Refuse to show users a release without a signature. Needs `allowed_signers`.')
+      .meta({ examples: [true] }),
+  })
+  .prefault({})
+  .describe('Signatures of manifests.');
+
 const binds = z
   .strictObject({
     run: list(text(bindRule))
@@ -186,6 +209,7 @@ export const writtenConfig = z
       .prefault({})
       .describe('Unix groups.'),
     permissions,
+    signing,
     runtime: z
       .strictObject({
         program: text(pathRule)

@@ -14,6 +14,7 @@ import { publishFace, readPublishPlan, readWrongLinks, type PublishPlan } from '
 import { PUBLISH_WAIT_MS, withLock } from './site-lock.ts';
 import { readCurrentGeneration } from './site-state.ts';
 import { verifyFace } from './verify-face.ts';
+import { checkRelease } from './verify-release.ts';
 
 export interface Site {
   readonly config: SiteConfig;
@@ -72,6 +73,10 @@ export async function publishChange(
     const { warnings } = planned;
     for (const text of warnings) warn(text);
     if (isSame) return { generation: current?.number, changed: false, changes: [], warnings };
+    // Whatever brings a release back, a rollback too: quickly, since its bytes were compared when it was first shown.
+    for (const [fullName, id] of planned.face.versions)
+      if (current?.versions.get(fullName) !== id)
+        await checkRelease(layout, fullName, id, { quick: true, signing: config.signing });
     const entry = describeEntry(wanted.action, wanted.subject);
     const { number, changes } = await publishFace(layout, planned.face, entry, planned.restores);
     return { generation: number, changed: true, changes, restores: planned.restores, warnings };

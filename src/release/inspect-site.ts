@@ -23,7 +23,7 @@ export async function inspectSite(config: SiteConfig, layout: Layout): Promise<F
     : [...((await readCurrentGeneration(layout))?.versions ?? [])];
   const problems = [...face, ...(await inspectJournal(layout))];
   for (const [fullName, id] of live)
-    problems.push(...(await verifyRelease(layout, fullName, id, { quick: true })).problems);
+    problems.push(...(await verifyRelease(layout, fullName, id, { quick: true, signing: config.signing })).problems);
   const findings = [
     ...withoutRepeats(problems).map(describeDamage),
     ...(await inspectRights(config, layout, live)),

@@ -1,5 +1,6 @@
 // Whether a release still is what its manifest says: every file, link and mode, the base and the Node that it needs.
 import path from 'node:path';
+import type { SigningPolicy } from '../config/site-config.ts';
 import type { Layout, ReleaseLayout } from '../site/layout.ts';
 import type { Report } from '../system/events.ts';
 import { AppError, type Problem } from '../system/app-error.ts';
@@ -12,11 +13,14 @@ import {
   walkTree,
   type TreeEntry,
 } from '../system/files.ts';
+import { verifySignature } from './signature.ts';
 import { parseManifest, recomputeReleaseId, renderMode, type ReleaseManifest } from './manifest.ts';
 
 export interface VerifyOptions {
   /** Sizes instead of digests: nothing is read but the manifest. */
   readonly quick?: boolean | undefined;
+  /** Whose signatures count, and whether there must be one. Default: none is looked at. */
+  readonly signing?: SigningPolicy | undefined;
   /** Digests that were taken already, by file: releases share their base and their Node. */
   readonly known?: Map<string, string> | undefined;
   readonly report?: Report | undefined;
@@ -62,6 +66,8 @@ export async function verifyRelease(
   const manifest = await readOwnManifest(release, fullName, id, complain);
   if (!manifest) return done;
   if (fullName === `${manifest.environment}-${manifest.version}`) repair = describeRepair(manifest.environment, id);
+  const unsigned = options.signing && (await verifySignature(release, `${fullName}/${id}`, options.signing));
+  if (unsigned) complain(unsigned.code, unsigned.at ?? release.signature, unsigned.message, unsigned.hint);
   const entries = new Map<string, TreeEntry>();
   for await (const entry of walkTree(release.dir)) entries.set(entry.path, entry);
   const wanted = [...listWanted(release, manifest, complain), ...listShared(layout, manifest)];
@@ -241,9 +247,12 @@ function checkStrangers(
     ...listLinks(manifest, release).map((link) => link.path),
     path.relative(release.dir, release.manifest),
     path.relative(release.dir, release.gateReport),
+    path.relative(release.dir, release.signature),
   ]);
   const overrides = `${path.relative(release.dir, release.overrides)}/`;
   for (const entry of entries.values())
-    if (entry.kind !== 'directory' && !known.has(entry.path) && !entry.path.startsWith(overrides))
-      complain('FILE_UNKNOWN', path.join(release.dir, entry.path), 'is not in the manifest');
+    if (entry.kind !== 'directory' && !known.has(entry.path) && !entry.path.startsWith(overrides)) {
+      const at = path.join(release.dir, entry.path);
+      complain('FILE_UNKNOWN', at, 'is not in the manifest', `ls -l ${at}; rm ${at}`);
+    }
 }

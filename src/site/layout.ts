@@ -190,6 +190,10 @@ export class ReleaseLayout {
   get manifest(): string {
     return path.join(this.dir, 'manifest.json');
   }
+  /** The manifest's signature, where releases are signed. */
+  get signature(): string {
+    return `${this.manifest}.sig`;
+  }
   get lock(): string {
     return path.join(this.dir, 'environment.lock.yml');
   }

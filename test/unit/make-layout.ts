@@ -16,6 +16,7 @@ export function makeConfig(prefix: string, changes: Partial<SiteConfig> = {}): S
     moduleFamily: 'conda',
     groups: {},
     permissions: { readers: [], acl: 'require', ownersWrite: false },
+    signing: { required: false },
     binds: { run: ['/etc', '/usr'], build: [] },
     sessions: { policy: 'off', idleSeconds: 600, directory: path.join(prefix, 'tmp') },
     squashfs: { compression: 'zstd', level: 3, blockSizeBytes: 131072, order: 'none' },

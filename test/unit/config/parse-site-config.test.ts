@@ -32,6 +32,7 @@ describe('a right configuration', () => {
       moduleFamily: 'conda',
       groups: {},
       permissions: { readers: [], acl: 'require', ownersWrite: false },
+      signing: { required: false },
       runtimeProgram: undefined,
       binds: { run: ['/etc', '/usr', '/var', '/run', '/sys/fs/cgroup'], build: [] },
       sessions: { policy: 'join-or-start', idleSeconds: 600, directory: '/tmp' },
