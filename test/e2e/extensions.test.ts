@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeHome, runAsOrdinaryUser } from '../../ci/ordinary-user.ts';
 import { ensureTestChannel } from '../channel/make-channel.ts';
 import { makeWheel } from '../pip/distributions.ts';
+import { startSlurm, startSshd, type Slurm, type Sshd } from './daemons.ts';
 import { TestSite } from './test-site.ts';
 
 const PREFIX = '/opt/conda/x-1';
@@ -20,7 +21,9 @@ beforeAll(async () => {
   site = await TestSite.make();
   home = await makeHome();
   channel = pathToFileURL((await ensureTestChannel()).dir).href;
-  await site.writeConfig(`  x: { version: '1', stable: '1' }\n`);
+  await site.writeConfig(
+    `  x: { version: '1', stable: '1', outside_commands: [ssh, srun, sbatch], ssh_hosts: [node1] }\n`,
+  );
   await site.writeSpec('x', [channel], DEPENDENCIES);
   await site.condenseOk('install', 'x');
   wheels = path.join(site.dir, 'wheels');
@@ -90,6 +93,50 @@ ran = subprocess.run(['/bin/bash', '-c', '"$0" "$@"; echo "bash saw $?"', '${far
 `;
 
     expect(await runScript('chain.py', code)).toBe(`${PREFIX} ['a b', '']\nbash saw 3`);
+  });
+});
+
+describe('workers of dask.distributed on other nodes', () => {
+  let sshd: Sshd;
+  let slurm: Slurm;
+  beforeAll(async () => {
+    sshd = await startSshd(path.join(site.dir, 'sshd'), home);
+    slurm = await startSlurm(path.join(site.dir, 'slurm'));
+  });
+  afterAll(async () => {
+    await slurm.stop();
+    await sshd.stop();
+  });
+
+  it('start by ssh, by srun and by a job script, as sys.executable says, and compute in the same environment', async () => {
+    const code = `
+from dask.distributed import Client, LocalCluster
+import os, shlex, subprocess, sys
+def where(): return sys.prefix, os.environ.get('SLURM_JOB_ID') is not None
+if __name__ == '__main__':
+    with LocalCluster(n_workers=0, host='127.0.0.1', dashboard_address=None) as cluster, Client(cluster) as client:
+        def worker(name): return [sys.executable, '-m', 'distributed.cli.dask_worker', cluster.scheduler_address,
+            '--name', name, '--nthreads', '1', '--no-nanny', '--no-dashboard', '--death-timeout', '100']
+        log = open('workers.log', 'w')
+        with open('job.sh', 'w') as job: job.write('#!/bin/sh\\nexec ' + shlex.join(worker('job')) + '\\n')
+        ssh = subprocess.Popen([*sys.argv[1:], shlex.join(worker('ssh'))], stderr=log)
+        step = subprocess.Popen(['srun', '-w', 'slurm1', *worker('step')], stderr=log)
+        subprocess.run(['sbatch', '-o', 'job.log', '-w', 'slurm2', 'job.sh'], stdout=log, check=True)
+        client.wait_for_workers(3, timeout=100)
+        names = {one: info['name'] for one, info in client.scheduler_info()['workers'].items()}
+        for one, answer in sorted(client.run(where).items(), key=lambda item: names[item[0]]): print(names[one], *answer)
+        print(sum(client.gather(client.map(abs, range(-9, 0)))))
+        client.shutdown()
+        ssh.wait(), step.wait()
+`;
+    const file = path.join(home, 'far.py');
+    await writeFile(file, code);
+    const ssh = [farm('ssh'), '-F', sshd.config, 'node1'];
+    // dask says much of its end on standard error.
+    const env = { SLURM_CONF: slurm.conf };
+    const { stdout, stderr } = await runAsOrdinaryUser(home, [farm('python3'), file, ...ssh], env);
+
+    expect(stdout, stderr).toBe([`job ${PREFIX} True`, `ssh ${PREFIX} False`, `step ${PREFIX} True`, '45'].join('\n'));
   });
 });
 
@@ -201,6 +248,22 @@ describe('a layer: launcher --layer', () => {
 });
 
 describe('next to it', () => {
+  it("a conda of the user's, activated before or after the module, keeps its variables, and each command its own Python", async () => {
+    // As conda's activate leaves it: a prefix with a Python of its own, first on PATH.
+    const own = path.join(home, 'miniconda3/envs/mine');
+    await asUser(['/usr/bin/virtualenv', '-q', '--no-download', own]);
+    const conda = `export CONDA_EXE=${home}/miniconda3/bin/conda CONDA_PREFIX=${own} CONDA_DEFAULT_ENV=mine CONDA_SHLVL=1 PATH=${own}/bin:$PATH`;
+    const load = `. /etc/profile.d/modules.sh; module use ${site.modules}; module load conda/x`;
+    const see = `-c 'import os, sys; print(sys.prefix, *(os.environ.get(name) for name in ("CONDA_EXE", "CONDA_PREFIX", "CONDA_SHLVL")))'`;
+    const ask = (...steps: string[]): Promise<string> =>
+      asUser(['bash', '-c', [...steps, `python3 ${see}`, `${farm('python3')} ${see}`].join('\n')]);
+
+    const exe = `${home}/miniconda3/bin/conda`;
+    expect(await ask(load, conda)).toBe(`${own} ${exe} ${own} 1\n${PREFIX} ${exe} ${own} 1`);
+    expect(await ask(conda)).toBe(`${own} ${exe} ${own} 1\n${PREFIX} ${exe} ${own} 1`);
+    expect(await ask(conda, load)).toBe(`${PREFIX} ${exe} ${PREFIX} 1\n${PREFIX} ${exe} ${PREFIX} 1`);
+    expect(await ask(conda, load, 'module unload conda')).toBe(`${own} ${exe} ${own} 1\n${PREFIX} ${exe} ${own} 1`);
+  });
   it("a Python of the user's, or of the host, is not disturbed by the module", async () => {
     const script = `. /etc/profile.d/modules.sh; module use ${site.modules}; module load conda/x
 /usr/bin/python3 -c 'import sys; print(sys.prefix)'; env | grep -E '^(PYTHON|CONDA_(EXE|PYTHON_EXE)|LD_)' | cut -d= -f1`;
