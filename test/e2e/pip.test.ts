@@ -153,3 +153,52 @@ describe('a pip section', () => {
     expect(await readdir(path.join(site.dir, 'staging'))).toEqual([]);
   });
 });
+
+describe('the lock of a pip section', () => {
+  const spec = (): string => path.join(site.dir, 'environments/p');
+  const lock = async (...args: string[]) => {
+    const { exitCode, stdout, stderr } = await site.start(['lock', 'p', ...args], own);
+    expect(stdout + stderr).not.toContain(PASSWORD);
+    return { exitCode, said: `${stdout}\n${stderr}` };
+  };
+  const locked = async () =>
+    parseLock(await readFile(path.join(spec(), 'environment.lock.yml'), 'utf8'), 'lock').pip?.packages.map(
+      ({ name, version }) => `${name} ${version}`,
+    );
+
+  it('has what the newest release was made from, without asking an index', async () => {
+    await writeFile(path.join(spec(), 'requirements.txt'), 'greet >=1\nfromsource\n');
+    const asked = index.requests.length;
+
+    expect(await lock()).toMatchObject({ exitCode: 0 });
+
+    expect(index.requests.length).toBe(asked);
+    expect(await locked()).toEqual(['fromsource 0.5', 'greet 1.0', 'helper 2.0']);
+    expect(await lock('--check')).toMatchObject({ exitCode: 0 });
+  });
+
+  it('moves only the distribution that is named', async () => {
+    index.add(await makeWheel({ name: 'greet', version: '1.1', metadata: ['Requires-Dist: helper'], files: {} }));
+
+    const { exitCode, said } = await lock('--update', 'helper');
+
+    expect([exitCode, said]).toEqual([0, expect.stringContaining('↑ helper 2.0 -> 2.1 (pip)')]);
+    expect(await locked()).toEqual(['fromsource 0.5', 'greet 1.0', 'helper 2.1']);
+    expect(await readdir(path.join(site.dir, 'staging'))).toEqual([]);
+  });
+
+  it('is stale when a file that the section names changed, and nothing is built from it then', async () => {
+    await writeFile(path.join(spec(), 'requirements.txt'), 'greet >=1.1\nfromsource\n');
+
+    for (const args of [
+      ['lock', 'p', '--check'],
+      ['build', 'p'],
+    ]) {
+      const { exitCode, stderr } = await site.start(args, own);
+      expect([exitCode, stderr]).toEqual([3, expect.stringContaining('the pip section changed')]);
+    }
+    const { exitCode, said } = await lock('--offline');
+    expect([exitCode, said]).toEqual([5, expect.stringContaining('PIP_NOT_LOCKED')]);
+    await rm(path.join(spec(), 'environment.lock.yml'));
+  });
+});

@@ -1,10 +1,12 @@
 // The parsers of what people and channels write: one target each.
 import assert from 'node:assert/strict';
 import { encode } from '@msgpack/msgpack';
+import { parsePlanDocument } from '../../src/build/plan-document.ts';
 import { parseEnvironmentSpec } from '../../src/config/parse-environment-spec.ts';
 import { parseSiteConfigSource } from '../../src/config/parse-site-config.ts';
 import { parseChannels } from '../../src/conda/channel.ts';
-import { parseLock, renderLock } from '../../src/conda/lock.ts';
+import { parseForeignLock } from '../../src/conda/import-locks.ts';
+import { parseLocks, renderLocks } from '../../src/conda/lock.ts';
 import { parseMatchSpec, parseSpecs, renderMatchSpec } from '../../src/conda/match-spec.ts';
 import { parseNetrc } from '../../src/conda/netrc.ts';
 import { parsePackageFile } from '../../src/conda/package-file.ts';
@@ -187,15 +189,57 @@ export const textTargets: readonly FuzzTarget[] = [
   },
   {
     name: 'lock',
-    seeds: [lockText],
-    tokens: [...yamlTokens, 'packages:', 'sha256: ', 'https://', '%2f', '..', digest],
+    seeds: [
+      lockText,
+      `${lockText}    depends: [zlib >=1.3, python_abi 3.10.* *_cp310]\nspecs: [python]\npinned: [zlib 1.*]\nexcludeNewer: 2026-11-01T00:00:00Z\n`,
+      `${lockText}---\n${lockText.replace('linux-64', 'linux-aarch64')}`,
+    ],
+    tokens: [
+      ...yamlTokens,
+      'packages:',
+      'sha256: ',
+      'https://',
+      '%2f',
+      '..',
+      digest,
+      'depends: ',
+      'specs: ',
+      '\n---\n',
+    ],
     run: (input) => {
-      const lock = parseLock(input.toString(), 'a.lock.yml');
-      assert.deepEqual(parseLock(renderLock(lock), 'a.lock.yml'), {
-        ...lock,
-        packages: lock.packages.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
-      });
+      const text = renderLocks(parseLocks(input.toString(), 'a.lock.yml'));
+      assert.equal(renderLocks(parseLocks(text, 'a.lock.yml')), text);
     },
+  },
+  {
+    name: 'lock of another tool',
+    seeds: [
+      `# platform: linux-64\n@EXPLICIT\nhttps://h/c/linux-64/a-1-0.conda#${'b'.repeat(32)}\n# pip x @ https://h/x-1-py3-none-any.whl --hash=sha256:${digest}\n`,
+      `version: 1\npackage:\n- name: a\n  version: '1'\n  manager: conda\n  platform: linux-64\n  url: https://h/c/linux-64/a-1-0.conda\n  hash: {sha256: ${digest}}\n`,
+    ],
+    tokens: [
+      ...yamlTokens,
+      '@EXPLICIT\n',
+      '# platform: ',
+      '# pip ',
+      '#',
+      '/../',
+      '%2e%2e',
+      'noarch',
+      'manager: pip',
+      digest,
+    ],
+    run: (input) => {
+      for (const { packages, pip } of parseForeignLock(input.toString(), 'foreign')) {
+        for (const { url } of [...packages, ...pip]) assert.match(url, /^(?:https?|file):\/\/[^@?#]*$/);
+      }
+    },
+  },
+  {
+    name: 'stored plan',
+    seeds: ['{"planVersion": 1, "createdAt": "2026-11-21T00:00:00Z", "condense": "1", "config": "/c", "builds": []}'],
+    tokens: ['"builds"', '"lock"', '"steps"', '[', ']', '{', '}', ',', '1e400'],
+    run: (input) => parsePlanDocument(input.toString(), 'plan.json'),
   },
   {
     name: 'netrc',

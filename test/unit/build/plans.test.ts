@@ -133,7 +133,14 @@ describe('planContainerCommand', () => {
 });
 
 it('binds the prefix read-only for programs that only look', () => {
-  const container = { runtime: 'r', base: '/b.sif', binds: [], prefix: { onDisk: '/s' }, prefixInside: '/p', readOnly: true };
+  const container = {
+    runtime: 'r',
+    base: '/b.sif',
+    binds: [],
+    prefix: { onDisk: '/s' },
+    prefixInside: '/p',
+    readOnly: true,
+  };
 
   expect(planContainerCommand(container, { program: '/bin/true', args: [] }).args).toContain('/s:/p:ro');
 });
