@@ -64,9 +64,11 @@ function needEnvironment(commands: readonly string[], caller: Caller, facts: Lau
     [facts.condaPrefix, ...facts.farmRoots].some((root) => command.startsWith(`${root}/`)) || sight.isLauncher(command);
   return commands.some((command) => {
     if (!command.includes('/')) return byName(command);
+    // A relative one is relative to another directory there.
+    if (!command.startsWith('/')) return false;
     if (byPath(command)) return true;
     // A script, or a venv's entry point, that this host has too.
-    const [interpreter, name] = command.startsWith('/') ? interpreterOf(sight.readFirstLine(command)) : [];
+    const [interpreter, name] = interpreterOf(sight.readFirstLine(command));
     return (interpreter !== undefined && byPath(interpreter)) || (name !== undefined && byName(name));
   });
 }

@@ -43,7 +43,7 @@ const sightOf = (there: readonly string[]): Sight => {
     isProgram: has,
     isLink: (path) => links.includes(path),
     isSame: (one, other) => one === other,
-    isLauncher: (path) => path === '/home/u/venv/bin/python3',
+    isLauncher: (path) => path.endsWith('venv/bin/python3'),
     readText: () => undefined,
     readFirstLine: (path) => scripts[path],
   };
@@ -115,6 +115,7 @@ describe('what is sent', () => {
     'node1 scp -t x',
     `node1 echo 'python3'`,
     'node1 *',
+    'node1 venv/bin/python3',
     'node1 /home/u/host.py',
     'node1 /home/u/env-host.py',
     'node1 /home/u/binary',
