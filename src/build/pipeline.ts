@@ -5,6 +5,7 @@ import type { EnvironmentLock } from '../conda/lock.ts';
 import type { ChannelAccess } from '../conda/channel-access.ts';
 import { findRelease, readNextTime, removeAbandoned } from '../release/find-release.ts';
 import type { ReleaseManifest } from '../release/manifest.ts';
+import { compareInputs } from '../release/release-diff.ts';
 import { readAccountName } from '../system/account.ts';
 import { digestFile, digestText, removeTree } from '../system/files.ts';
 import type { BuildContext } from './build-context.ts';
@@ -26,6 +27,8 @@ export interface BuildOutcome {
   readonly manifest: ReleaseManifest;
   /** False when a release of the very same inputs was there and had passed its gate. */
   readonly built: boolean;
+  /** Of one that was built although there was another: which inputs changed since that one. */
+  readonly because?: { readonly since: string; readonly inputs: readonly string[] } | undefined;
 }
 
 export interface BuildOptions {
@@ -56,11 +59,17 @@ export async function buildRelease(
   const lock = locked ?? (await solveAnew(context, plan, access, pip, timed));
   const launcher = planLauncherFacts(context, plan, base.file, node);
   const baseSha256 = await digestFile(base.file);
+  let reason: { readonly because: BuildOutcome['because'] } | undefined;
   const findSame: FindSame = async (whole) => {
     const inputs = planInputs(context, plan, whole, baseSha256, launcher);
     const inputsDigest = digestText(JSON.stringify(inputs));
     const isSame = (manifest: ReleaseManifest): boolean => manifest.inputsDigest === inputsDigest;
     const same = rebuild ? undefined : await findRelease(layout, plan.fullName, isSame);
+    if (!same && !reason) {
+      const before = await findRelease(layout, plan.fullName, () => true);
+      reason = { because: before && { since: before.id, inputs: compareInputs(before.inputs, inputs) } };
+      context.report({ type: 'note', text: describeReason(plan.fullName, reason.because) });
+    }
     return { inputs, inputsDigest, same };
   };
   const { same } = pip && !lock.pip ? {} : await findSame(lock);
@@ -72,7 +81,7 @@ export async function buildRelease(
     );
     if (outcome.built)
       await timed('gate', () => passGate(layout, plan, outcome.manifest, context.signal, context.config.signing.key));
-    return outcome;
+    return { ...outcome, because: outcome.built ? reason?.because : undefined };
   } catch (error) {
     await removeAbandoned(layout, plan.fullName); // whole, but not gated: nobody can publish it
     throw error;
@@ -92,6 +101,14 @@ async function solveAnew(
     `${plan.spec.dependencies.length} specs`,
   );
   return await withKnownPip(context.layout, plan, solved, pip);
+}
+
+function describeReason(fullName: string, because: BuildOutcome['because']): string {
+  if (!because) return `${fullName} is built because it has no whole, gated release yet`;
+  const { since, inputs } = because;
+  return inputs.length === 0
+    ? `${fullName} is built again although nothing changed since ${since}`
+    : `${fullName} is built again because of: ${inputs.join(', ')} (changed since ${since})`;
 }
 
 interface Prepared extends PrefixRequest {

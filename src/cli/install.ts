@@ -41,8 +41,7 @@ export async function runInstall(session: Session, names: readonly string[], opt
       await printPlan(session, plan, options, true);
       continue;
     }
-    const outcome = await build(session, plan, options);
-    const { manifest } = outcome;
+    const { manifest, built, because } = await build(session, plan, options);
     const release = { fullName: plan.fullName, id: manifest.id };
     const { generation, changed } = await publishChange(
       session,
@@ -52,10 +51,10 @@ export async function runInstall(session: Session, names: readonly string[], opt
       },
     );
     const state = changed ? `is live as generation ${generation ?? ''}` : `was live already: nothing to do`;
-    session.output.result(
-      { environment: plan.fullName, release: manifest.id, generation, changed, built: outcome.built },
-      [`${plan.fullName} release ${manifest.id} ${state}`, ...describeUse(session, plan.fullName)],
-    );
+    session.output.result({ environment: plan.fullName, release: manifest.id, generation, changed, built, because }, [
+      `${plan.fullName} release ${manifest.id} ${state}`,
+      ...describeUse(session, plan.fullName),
+    ]);
   }
 }
 
@@ -66,8 +65,8 @@ export async function runBuild(session: Session, names: readonly string[], optio
       await printPlan(session, plan, options, false);
       continue;
     }
-    const { manifest, built } = await build(session, plan, options, readLock);
-    session.output.result({ environment: plan.fullName, release: manifest.id, built }, [
+    const { manifest, built, because } = await build(session, plan, options, readLock);
+    session.output.result({ environment: plan.fullName, release: manifest.id, built, because }, [
       `${plan.fullName} release ${manifest.id} ${built ? 'was built and passed the gate' : 'is up to date: nothing to build'}`,
       `publish it with: condense publish ${plan.fullName}/${manifest.id}`,
     ]);

@@ -1,9 +1,10 @@
-// `condense list`: what is live, since when, and what else is on disk.
-import { readManifest, readReleaseIds } from '../release/find-release.ts';
+// `condense list`: what is live, and what else is on disk.
+import { readReleaseIds } from '../release/find-release.ts';
+import { readReleaseState, type ReleaseState } from '../release/release-state.ts';
 import { readCurrentGeneration } from '../release/site-state.ts';
-import { AppError, type Problem } from '../system/app-error.ts';
+import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
-import { pathExists, readdir } from '../system/files.ts';
+import { readdirIfThere } from '../system/files.ts';
 import type { Session } from './session.ts';
 
 export interface ListOptions {
@@ -11,80 +12,76 @@ export interface ListOptions {
   readonly releases?: boolean | undefined;
 }
 
+interface Row {
+  readonly environment: string;
+  readonly release: string;
+  readonly live: boolean;
+  readonly aliases: readonly string[];
+  readonly gated: boolean;
+  readonly createdAt?: string | undefined;
+  readonly image?: { readonly sizeBytes: number; readonly inodes: number } | undefined;
+  readonly packages?: number | undefined;
+  /** What is seen to be wrong with it. */
+  readonly damages: readonly string[];
+}
+
 /**
- * A damaged release hides no other: they are listed first.
- * @throws AppError RELEASE_MISSING, MANIFEST_INVALID (exit 7), each damaged release a problem of its own
+ * A damaged release hides no other: each has its line.
+ * @throws AppError with what is wrong with the damaged ones (exit 7), after everything is listed
  */
 export async function runList(session: Session, options: ListOptions): Promise<void> {
   const { layout, output } = session;
   const current = await readCurrentGeneration(layout);
   const live = current?.versions ?? new Map<string, string>();
-  const names =
-    options.releases && (await pathExists(layout.releases))
-      ? (await readdir(layout.releases)).sort()
-      : [...live.keys()];
-  const rows = [];
-  const problems: Problem[] = [];
+  const names = options.releases
+    ? [...new Set([...live.keys(), ...((await readdirIfThere(layout.releases)) ?? [])])].sort()
+    : [...live.keys()];
+  const rows: Row[] = [];
+  const states: ReleaseState[] = [];
   for (const name of names) {
     const shown = live.get(name);
-    const ids = options.releases ? await readReleaseIds(layout, name) : shown === undefined ? [] : [shown];
+    const ids = new Set(options.releases ? await readReleaseIds(layout, name) : []);
+    if (shown !== undefined) ids.add(shown); // also where somebody removed it
+    const aliases = [...(current?.aliases ?? [])].filter(([, target]) => target === name).map(([alias]) => alias);
     for (const id of ids) {
-      const described = await describeRelease(session, name, id).catch((error: unknown) => {
-        if (!(error instanceof AppError)) throw error;
-        problems.push(...error.problems);
-        return undefined;
-      });
-      if (!described) continue;
-      const { release, createdAt, image, packages } = described;
-      const aliases = [...(current?.aliases ?? [])].filter(([, target]) => target === name).map(([alias]) => alias);
-      rows.push({
-        environment: name,
-        release,
-        live: id === shown,
-        aliases: id === shown ? aliases : [],
-        createdAt,
-        image,
-        packages,
-      });
+      const state = await readReleaseState(layout, name, id);
+      states.push(state);
+      rows.push(describeState(state, id === shown, aliases));
     }
   }
   output.result(
     { generation: current?.number ?? null, releases: rows },
-    rows.length === 0
-      ? problems.length > 0
-        ? []
-        : ['nothing is published']
-      : [
-          `generation ${current?.number ?? 'none'}`,
-          ...rows.map((row) =>
-            [
-              row.live ? '*' : ' ',
-              row.environment,
-              row.release,
-              `${row.packages} packages`,
-              `${(row.image.sizeBytes / 1e6).toFixed(0)} MB`,
-              `${row.image.inodes} inodes inside`,
-              row.aliases.length > 0 ? `aliases ${row.aliases.join(', ')}` : '',
-            ]
-              .join('  ')
-              .trimEnd(),
-          ),
-        ],
+    rows.length === 0 ? ['nothing is published'] : [`generation ${current?.number ?? 'none'}`, ...rows.map(renderRow)],
   );
+  const problems = states.flatMap((state) => state.problems);
   if (problems.length > 0) throw new AppError(EXIT.publishFailed, problems);
 }
 
-async function describeRelease(
-  session: Session,
-  name: string,
-  id: string,
-): Promise<{ release: string; createdAt: string; image: { sizeBytes: number; inodes: number }; packages: number }> {
-  const manifest = await readManifest(session.layout, name, id);
-  const { sizeBytes, inodes } = manifest.image;
+function describeState(
+  { fullName, id, manifest, gated, problems }: ReleaseState,
+  isLive: boolean,
+  aliases: string[],
+): Row {
   return {
-    release: id,
-    createdAt: manifest.createdAt,
-    image: { sizeBytes, inodes },
-    packages: manifest.packages.length,
+    ...{ environment: fullName, release: id, live: isLive, aliases: isLive ? aliases : [], gated },
+    ...(manifest && {
+      createdAt: manifest.createdAt,
+      image: { sizeBytes: manifest.image.sizeBytes, inodes: manifest.image.inodes },
+      packages: manifest.packages.length,
+    }),
+    damages: problems.map(({ code }) => code),
   };
+}
+
+function renderRow({ live, environment, release, gated, packages, image, aliases, damages }: Row): string {
+  return [
+    live ? '*' : ' ',
+    environment,
+    release,
+    ...(packages === undefined ? [] : [`${packages} packages`]),
+    ...(image ? [`${(image.sizeBytes / 1e6).toFixed(0)} MB`, `${image.inodes} inodes inside`] : []),
+    ...(aliases.length > 0 ? [`aliases ${aliases.join(', ')}`] : []),
+    ...(gated ? [] : ['not gated']),
+    ...(damages.length > 0 ? [`DAMAGED (${damages.join(', ')})`] : []),
+  ].join('  ');
 }

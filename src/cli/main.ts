@@ -143,6 +143,22 @@ function buildProgram(): Command {
     .action(
       action(async (session, options: { releases?: boolean }) => (await import('./list.ts')).runList(session, options)),
     );
+  sub('status', 'what is live since when and by whom, what goes on, what is wrong').action(
+    action(async (session) => {
+      await (await import('./status.ts')).runStatus(session);
+    }),
+  );
+  sub('history', 'who changed what users see, when, and what changed: newest first')
+    .option('--last <count>', 'how many generations (default: 20)', parseCount)
+    .option('--all', 'all of them')
+    .action(
+      action(async (session, options: { last?: number; all?: boolean }) =>
+        (await import('./history.ts')).runHistory(session, options),
+      ),
+    );
+  sub('diff <a> <b>', 'what differs between releases, live versions, numbers of generations, or live').action(
+    action(async (session, a: string, b: string) => (await import('./diff.ts')).runDiff(session, a, b)),
+  );
   sub('verify [what]', 'compare what is live, or one environment or release, with its manifest')
     .option('--quick', 'sizes, modes and links only: read no digests')
     .action(

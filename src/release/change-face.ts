@@ -13,7 +13,7 @@ import { describeEntry, type JournalEntry } from './journal.ts';
 import { publishFace, readPublishPlan, readWrongLinks, type PublishPlan } from './publish.ts';
 import { PUBLISH_WAIT_MS, withLock } from './site-lock.ts';
 import { readCurrentGeneration } from './site-state.ts';
-import { verifyFace } from './verify-face.ts';
+import { checkCurrent, verifyFace } from './verify-face.ts';
 import { checkRelease } from './verify-release.ts';
 
 export interface Site {
@@ -118,6 +118,7 @@ interface ReadChange {
 }
 
 async function readWanted(layout: Layout, wanted: WantedChange): Promise<ReadChange> {
+  await checkCurrent(layout);
   const current = await readCurrentGeneration(layout);
   const planned = await wanted.plan(current);
   const isShown = current

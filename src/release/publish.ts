@@ -7,7 +7,7 @@ import {
   lstatIfThere,
   makeSharedDir,
   pathExists,
-  readdir,
+  readdirIfThere,
   readLinkIfThere,
   removeTree,
   rename,
@@ -167,7 +167,7 @@ async function checkReleases(layout: Layout, current: PublicFace, face: PublicFa
  */
 async function readNextNumber(layout: Layout): Promise<{ number: number; leftovers: string[] }> {
   const live = await readCurrentNumber(layout);
-  const names = (await lstatIfThere(layout.generations)) ? await readdir(layout.generations) : [];
+  const names = (await readdirIfThere(layout.generations)) ?? [];
   const leftovers: string[] = [];
   let highest = live ?? 0;
   for (const name of names) {

@@ -48,7 +48,7 @@ export function compareReleases(from: ReleaseManifest, to: ReleaseManifest): Rel
 }
 
 /** Names of the inputs whose digests differ, or that only one of the two has. */
-function compareInputs(from: Readonly<Record<string, string>>, to: Readonly<Record<string, string>>): string[] {
+export function compareInputs(from: Readonly<Record<string, string>>, to: Readonly<Record<string, string>>): string[] {
   return [...new Set([...Object.keys(from), ...Object.keys(to)])].filter((name) => from[name] !== to[name]).sort();
 }
 

@@ -1,10 +1,11 @@
 // Whether what users reach is whole: `current`, the links of the live generation, and the public directories.
 import path from 'node:path';
 import type { Layout } from '../site/layout.ts';
-import type { Problem } from '../system/app-error.ts';
-import { lstatIfThere, pathExists, readdir, readLinkIfThere, readRegularText, walkTree } from '../system/files.ts';
+import { AppError, type Problem } from '../system/app-error.ts';
+import { EXIT } from '../system/exit-codes.ts';
+import { lstatIfThere, readLinkIfThere, readRegularText, walkTree } from '../system/files.ts';
 import { planGeneration, type Generation } from './generation.ts';
-import { readCurrentGeneration, readGenerationRecord } from './site-state.ts';
+import { readAllNumbers, readCurrentGeneration, readGenerationRecord } from './site-state.ts';
 
 /**
  * Looks at the links alone; `verifyRelease` looks at what they lead to.
@@ -19,12 +20,24 @@ export async function verifyFace(layout: Layout): Promise<Problem[]> {
   return [...(await verifyPublicLinks(layout, generation)), ...(await verifyGeneration(layout, generation))];
 }
 
+/**
+ * For whoever is about to publish: without knowing what is live, everything else would be published away. A first publish
+ * that was killed leaves one generation that nobody saw: that may be.
+ * @throws AppError CURRENT_MISSING, CURRENT_REPLACED, CURRENT_DANGLING (exit 7)
+ */
+export async function checkCurrent(layout: Layout): Promise<void> {
+  const broken = await verifyCurrent(layout);
+  if (!broken) return;
+  if (broken.code === 'CURRENT_MISSING' && ((await readAllNumbers(layout)).at(-1) ?? 0) <= 1) return;
+  throw new AppError(EXIT.publishFailed, broken);
+}
+
 /** `current` itself: without it there is nothing to compare with. */
 async function verifyCurrent(layout: Layout): Promise<Problem | undefined> {
   const at = layout.current;
   const there = await lstatIfThere(at);
   const target = await readLinkIfThere(at);
-  const newest = (await readNumbers(layout)).at(-1);
+  const newest = (await readAllNumbers(layout)).at(-1);
   if (!there && newest === undefined) return undefined; // nothing was published yet
   const hint =
     newest === undefined
@@ -41,15 +54,6 @@ async function verifyCurrent(layout: Layout): Promise<Problem | undefined> {
     at,
     hint,
   };
-}
-
-/** Of the generations on disk, oldest first. */
-async function readNumbers(layout: Layout): Promise<number[]> {
-  if (!(await pathExists(layout.generations))) return [];
-  return (await readdir(layout.generations))
-    .filter((name) => /^[1-9]\d*$/.test(name))
-    .map(Number)
-    .sort((a, b) => a - b);
 }
 
 async function verifyGeneration(layout: Layout, generation: Generation): Promise<Problem[]> {

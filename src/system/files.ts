@@ -1,6 +1,6 @@
 // Files and directories. With run-command.ts the only code of src/ that touches the file system.
 import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream, lstatSync } from 'node:fs';
+import { createReadStream, lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import path from 'node:path';
 import fse from 'fs-extra';
@@ -112,6 +112,30 @@ export async function canWriteFile(file: string): Promise<boolean> {
 export async function lstatIfThere(file: string): Promise<Awaited<ReturnType<typeof fs.lstat>> | undefined> {
   try {
     return await fs.lstat(file);
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
+  }
+}
+
+/** Names in a directory; `undefined` where there is none by that name. */
+export async function readdirIfThere(dir: string): Promise<string[] | undefined> {
+  try {
+    return await fs.readdir(dir);
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * The links in a directory, name to target; `undefined` where there is none by that name. Synchronous: a promise costs
+ * several times what the call does, and a site has some ten thousand of these links.
+ */
+export function readLinks(dir: string): ReadonlyMap<string, string> | undefined {
+  try {
+    const entries = readdirSync(dir, { withFileTypes: true }).filter((entry) => entry.isSymbolicLink());
+    return new Map(entries.map(({ name }) => [name, readlinkSync(path.join(dir, name))]));
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
     throw error;

@@ -166,4 +166,21 @@ describe('publishing, as users see it', () => {
     await site.condenseOk('publish', '--stable', `a-1/${release}`);
     expect(await site.liveRelease('a-1')).toBe(release);
   });
+
+  it('tells what is live, what happened and what differs, also for a release of another launcher only', async () => {
+    const before = (await site.liveRelease('a-1')) ?? '';
+    await site.writeConfig(`  a: { version: '1', stable: '1', ssh_hosts: ['node*'], outside_commands: [ssh] }\n`);
+
+    const installed = await site.start(['install', 'a']);
+
+    expect(installed.stderr).toContain('a-1 is built again because of: launcher');
+    const after = (await site.liveRelease('a-1')) ?? '';
+    const status = await site.condenseOk('status');
+    expect(status).toMatch(new RegExp(`a-1 {2}${after} {2}since .*, publish by `));
+    expect(status).toContain('what users reach is whole');
+    const history = await site.condenseOk('history', '--last', '1');
+    expect(history).toMatch(/\* \d+ {2}.*: publish a-1/);
+    expect(history).toContain(`a-1  ${before} -> ${after}  (packages are the same; changed inputs: `);
+    expect(await site.condenseOk('diff', `a-1/${before}`, 'live')).toContain('packages are the same');
+  });
 });
