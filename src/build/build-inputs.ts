@@ -81,7 +81,13 @@ export function planInputs(
     launcher: digestText(JSON.stringify([launcher, product.plannerCode])),
     lock: digestLock(lock),
     module: digestText(
-      JSON.stringify([product.moduleTemplates, config.site, config.moduleFamily, context.layout.publicScripts]),
+      JSON.stringify([
+        product.moduleTemplates,
+        config.site,
+        config.moduleFamily,
+        context.layout.publicScripts,
+        plan.environment.module,
+      ]),
     ),
     spec: digestText(JSON.stringify(plan.spec.dependencies.map((line) => redactUrls(line.text)))),
     squashfs: digestText(JSON.stringify(config.squashfs)),

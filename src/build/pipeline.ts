@@ -174,6 +174,7 @@ async function writeManifest(
     image: image.file,
     site: config.site,
     moduleTemplates: context.product.moduleTemplates,
+    module: plan.environment.module,
     plannerCode: context.product.plannerCode,
     launcher: prepared.launcher,
     access: context.access,

@@ -1,10 +1,11 @@
 // Stage: one immutable release directory: image, farm, launcher, module, kernel, manifest.
 import path from 'node:path';
 import { renderLauncher } from '../../launcher/render.ts';
+import type { ModulePolicy } from '../config/site-config.ts';
 import { renderLock } from '../conda/lock.ts';
 import type { EnvironmentLock } from '../conda/lock.ts';
 import { renderLuaModule } from '../modules/lua-module.ts';
-import { listModuleVariables, type ModuleFacts } from '../modules/module-facts.ts';
+import { listModuleVariables } from '../modules/module-facts.ts';
 import { renderTclModule } from '../modules/tcl-module.ts';
 import {
   describeReleaseId,
@@ -32,6 +33,7 @@ import {
   writeNewFile,
 } from '../system/files.ts';
 import type { ReleaseLauncherFacts } from './build-inputs.ts';
+import { planModuleFacts } from './module-facts.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 
@@ -42,6 +44,7 @@ export interface ReleaseRequest {
   readonly image: string;
   readonly site: string;
   readonly moduleTemplates: ModuleTemplates;
+  readonly module: ModulePolicy;
   readonly plannerCode: string;
   readonly launcher: ReleaseLauncherFacts;
   readonly access: AccessPolicy;
@@ -77,7 +80,7 @@ async function writeIncoming(
   await makePrivateDir(aside.dir); // nobody sees it, nor its image, before it has its permissions
   await writeImageFile(request.image, aside.image, facts.image.sha256);
   await writeNewFile(aside.lock, renderLock(request.lock));
-  const moduleFacts = planModuleFacts(layout, request, id);
+  const moduleFacts = planModuleFacts(layout, request.site, request.module, facts, id);
   await writeNewFile(
     aside.launcher,
     renderLauncher(
@@ -129,34 +132,6 @@ async function writeImageFile(from: string, to: string, sha256: string): Promise
       hint: 'check both disks, then run the build again',
     });
   }
-}
-
-function planModuleFacts(layout: Layout, request: ReleaseRequest, id: string): ModuleFacts {
-  const { facts } = request;
-  return {
-    site: request.site,
-    family: layout.moduleFamily,
-    fullName: facts.fullName,
-    releaseId: id,
-    farm: layout.publicFarm(facts.fullName),
-    activation: facts.activation,
-    variables: planLaunchAgents(facts.commands, layout.release(facts.fullName, id)),
-    hasPython: facts.commands.includes('python3'),
-    packages: facts.packages.map(({ name, version, source }) => `${name} ${version}${source ? ` (${source})` : ''}`),
-  };
-}
-
-/**
- * Open MPI starts its daemon on other nodes by this path: that of the release, which they see and which starts the
- * container there. Up to 4 it is orted (orte_launch_agent), from 5 prted (PRRTE's prte_launch_agent).
- */
-function planLaunchAgents(commands: readonly string[], release: ReleaseLayout): Record<string, string> {
-  const agents = { OMPI_MCA_orte_launch_agent: 'orted', PRTE_MCA_prte_launch_agent: 'prted' };
-  return Object.fromEntries(
-    Object.entries(agents).flatMap(([name, daemon]) =>
-      commands.includes(daemon) ? [[name, release.command(daemon)]] : [],
-    ),
-  );
 }
 
 /** docs: jupyter-client, "Kernel specs". The farm's python is a path that the host knows. */

@@ -87,6 +87,10 @@ export function describeSiteConfig(config: SiteConfig, source: YamlSource): read
       [[...at, 'inherit', 'drop'], environment.inherit.drop, ['inherit', 'drop']],
       [[...at, 'inherit', 'lists'], environment.inherit.lists, ['inherit', 'lists']],
       [[...at, 'inherit', 'user_site'], environment.inherit.userSite, ['inherit', 'user_site']],
+      [[...at, 'module', 'variables'], environment.module.variables, ['module', 'variables']],
+      [[...at, 'module', 'prerequisites'], environment.module.prerequisites, ['module', 'prerequisites']],
+      [[...at, 'module', 'notice_after_days'], environment.module.noticeAfterDays, ['module', 'notice_after_days']],
+      [[...at, 'module', 'end_of_life'], environment.module.endOfLife],
     );
   }
   return values

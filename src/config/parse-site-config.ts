@@ -102,6 +102,12 @@ function normalise(written: WrittenConfig, source: YamlSource, defaultStaging: s
         lists: options.inherit.lists ?? written.inherit.lists,
         userSite: options.inherit.user_site ?? written.inherit.user_site,
       },
+      module: {
+        variables: { ...written.module.variables, ...options.module.variables },
+        prerequisites: options.module.prerequisites ?? written.module.prerequisites,
+        noticeAfterDays: options.module.notice_after_days ?? written.module.notice_after_days,
+        endOfLife: options.module.end_of_life,
+      },
     },
   ]);
   return {

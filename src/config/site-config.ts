@@ -131,6 +131,17 @@ export interface EnvironmentOptions {
   readonly pinned: readonly SpecLine[];
   readonly drop: DropRules;
   readonly inherit: InheritPolicy;
+  readonly module: ModulePolicy;
+}
+
+/** What the module does besides what activation does. */
+export interface ModulePolicy {
+  /** `{prefix}`, `{farm}` and `{launcher}` stand for paths. */
+  readonly variables: Readonly<Record<string, string>>;
+  readonly prerequisites: readonly string[];
+  readonly noticeAfterDays?: number | undefined;
+  /** `2027-06-30`, the last day. */
+  readonly endOfLife?: string | undefined;
 }
 
 /** What of a caller's environment does not come along into the container (docs/launcher.md). */

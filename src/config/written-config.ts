@@ -22,6 +22,7 @@ import { environment, environmentName, pinned } from './written-environment.ts';
 import { drop, squashfs } from './written-image.ts';
 import { gc } from './written-gc.ts';
 import { inherit } from './written-inherit.ts';
+import { module, moduleVariableRule } from './written-module.ts';
 
 const permissions = z
   .strictObject({
@@ -235,6 +236,7 @@ export const writtenConfig = z
     squashfs,
     drop,
     inherit,
+    module,
     channels,
     gc,
     virtual_packages: z
@@ -264,6 +266,8 @@ export const keyRules: readonly { readonly path: readonly string[]; readonly rul
   { path: ['channels', 'mirrors'], rule: channelRule },
   { path: ['inherit', 'lists'], rule: variableRule },
   { path: ['environments', '*', 'inherit', 'lists'], rule: variableRule },
+  { path: ['module', 'variables'], rule: moduleVariableRule },
+  { path: ['environments', '*', 'module', 'variables'], rule: moduleVariableRule },
   {
     path: ['virtual_packages'],
     rule: (key) =>

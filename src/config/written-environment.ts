@@ -14,6 +14,7 @@ import {
 import { list, matching, text } from './written-values.ts';
 import { environmentDrop } from './written-image.ts';
 import { environmentInherit } from './written-inherit.ts';
+import { environmentModule } from './written-module.ts';
 
 export const versionRule = publicNameRule({
   stable: 'it would be mistaken for the alias',
@@ -97,4 +98,5 @@ export const environment = z.strictObject({
     .meta({ examples: [['python 3.11.*']] }),
   drop: environmentDrop,
   inherit: environmentInherit,
+  module: environmentModule,
 });

@@ -24,6 +24,8 @@ export function renderLuaModule(template: string, facts: ModuleFacts): string {
       `Keywords: conda, ${facts.hasPython ? 'python, ' : ''}${facts.fullName}`,
       `Description: ${describeWhatis(facts)}`,
     ],
+    prerequisites: facts.prerequisites,
+    notices: facts.notices,
     families: facts.hasPython ? ['python'] : [],
     changes: planModuleChanges(facts).map((change) => ({
       onlyFor: findOnlyShells(change),

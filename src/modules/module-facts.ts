@@ -12,10 +12,20 @@ export interface ModuleFacts {
   readonly activation: ActivationDiff;
   /** What the module sets besides. */
   readonly variables: Readonly<Record<string, string>>;
+  /** Modules that it needs. */
+  readonly prerequisites: readonly string[];
+  readonly notices: readonly ModuleNotice[];
   /** `name version` lines for `module help`. */
   readonly packages: readonly string[];
   /** Whether it brings a python3: then no other module of Lmod's family `python` is loaded with it. */
   readonly hasPython: boolean;
+}
+
+/** Said when the module is loaded after a time; never a failure. */
+export interface ModuleNotice {
+  /** Seconds since 1970. */
+  readonly afterSeconds: number;
+  readonly text: string;
 }
 
 /** The names of what the module sets, PATH left out. */

@@ -14,6 +14,8 @@ export function renderTclModule(template: string, facts: ModuleFacts): string {
     help: describeModule(facts),
     whatis: describeWhatis(facts),
     family: facts.family,
+    prerequisites: facts.prerequisites,
+    notices: facts.notices,
     changes: planModuleChanges(facts).map((change) => ({
       onlyFor: findOnlyShells(change),
       notFor: findShellLimits('Environment Modules', valuesOf(change)),

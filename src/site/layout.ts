@@ -13,6 +13,10 @@ export class Layout {
     this.#product = product;
   }
 
+  get prefix(): string {
+    return this.#config.prefix;
+  }
+
   // --- the store: <prefix>/apps/condense
   /** `<prefix>/apps/condense` */
   get store(): string {

@@ -43,6 +43,11 @@ const facts = (fullName: string): ModuleFacts => ({
     ],
     warnings: [],
   },
+  prerequisites: [],
+  notices: [
+    { afterSeconds: 0, text: `conda/${fullName} has not been supported since $(id) [exit] yesterday.` },
+    { afterSeconds: 9_999_999_999, text: 'not yet' },
+  ],
   packages: ['numpy 2.1', 'xarray 2026.1'],
   hasPython: true,
 });
@@ -210,6 +215,35 @@ describe.each(MODULE_SYSTEMS)('%s', (system) => {
     expect(said.match(/conda\/analysis3-26\.11\b/g)?.length).toBeLessThanOrEqual(2);
     expect(said).not.toContain('.lua');
     expect(said).toMatch(/analysis3\b(?!-)/);
+  });
+
+  it('says that the time is over on standard error and loads all the same, and nothing where it does not load', async () => {
+    const over = 'conda/analysis3-26.11 has not been supported since $(id) [exit] yesterday.';
+
+    expect(await ask('module load conda/analysis3', 'echo $CONDA_PROMPT_MODIFIER')).toMatch(/\(analysis3-26\.11\)/);
+    expect((await ask('module load conda/analysis3')).split(over).length).toBe(2);
+    expect(await ask('module load conda/analysis3')).not.toContain('not yet');
+    expect(await ask('module show conda/analysis3', 'module whatis conda/analysis3', 'module avail')).not.toContain(
+      over,
+    );
+  });
+
+  it('loads what it needs before, and takes it away with itself', async () => {
+    const needy = { ...facts('needy-1'), prerequisites: ['helper/1'], notices: [] };
+    await mkdir(path.join(dir, 'helper'), { recursive: true });
+    await writeFile(path.join(dir, 'helper/1'), '#%Module1.0\nsetenv HELPER yes\n');
+    await writeFile(path.join(dir, 'conda/needy-1'), renderTclModule(await template('environment.tcl.hbs'), needy));
+    await writeFile(path.join(dir, 'conda/needy-1.lua'), renderLuaModule(await template('environment.lua.hbs'), needy));
+
+    const { environments, stderr } = await runModuleSession(system, 'bash', dir, [
+      'module load conda/needy-1',
+      'module unload conda',
+    ]);
+
+    expect(environments[1], stderr).toMatchObject({ HELPER: 'yes', CONDA_PROMPT_MODIFIER: '(needy-1) ' });
+    expect(environments[2], stderr).toEqual(environments[0]);
+    await rm(path.join(dir, 'conda/needy-1'));
+    await rm(path.join(dir, 'conda/needy-1.lua'));
   });
 
   it('runs nothing of a variable that had several lines, and loads', async () => {

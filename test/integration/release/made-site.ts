@@ -91,6 +91,7 @@ export class MadeSite {
       },
       image: bytes,
       site: 'test',
+      module: { variables: {}, prerequisites: [] },
       ...{ plannerCode: '', access: {} },
       moduleTemplates: {
         tcl: await readFile(layout.moduleTemplate('environment.tcl.hbs'), 'utf8'),

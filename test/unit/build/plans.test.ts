@@ -20,6 +20,7 @@ const environment: EnvironmentOptions = {
   sshHosts: [],
   pinned: [],
   inherit: { drop: ['PYTHONHOME'], lists: {}, userSite: false },
+  module: { variables: {}, prerequisites: [] },
   drop: { staticLibraries: false, tests: false, patterns: [], keep: [] },
 };
 const spec: EnvironmentSpec = {

@@ -65,6 +65,7 @@ describe('a right configuration', () => {
             pinned: [],
             drop: { staticLibraries: false, tests: false, patterns: [], keep: [] },
             inherit: { drop: ['PYTHONHOME'], lists: {}, userSite: false },
+            module: { variables: {}, prerequisites: [] },
           },
         ],
       ]),
