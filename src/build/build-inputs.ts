@@ -86,6 +86,7 @@ export function planInputs(
         config.site,
         config.moduleFamily,
         context.layout.publicScripts,
+        context.layout.publicJupyter,
         plan.environment.module,
       ]),
     ),

@@ -29,6 +29,7 @@ export function planModuleFacts(
         '{launcher}': layout.publicLauncher(fullName),
       }),
     },
+    ...(facts.packages.some(({ name }) => name === 'jupyter_core') ? { jupyterPath: layout.publicJupyter } : {}),
     prerequisites: policy.prerequisites,
     notices: planNotices(policy, facts, layout.moduleFamily),
     hasPython: commands.includes('python3'),

@@ -4,6 +4,7 @@ import { renderLauncher } from '../../launcher/render.ts';
 import type { ModulePolicy } from '../config/site-config.ts';
 import { renderLock } from '../conda/lock.ts';
 import type { EnvironmentLock } from '../conda/lock.ts';
+import { ACTIVATE_SHELLS, renderActivateFile } from '../modules/activate-files.ts';
 import { renderLuaModule } from '../modules/lua-module.ts';
 import { listModuleVariables } from '../modules/module-facts.ts';
 import { renderTclModule } from '../modules/tcl-module.ts';
@@ -33,6 +34,7 @@ import {
   writeNewFile,
 } from '../system/files.ts';
 import type { ReleaseLauncherFacts } from './build-inputs.ts';
+import { renderKernelSpec } from '../modules/kernel-spec.ts';
 import { planModuleFacts } from './module-facts.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
@@ -96,14 +98,20 @@ async function writeIncoming(
     0o755,
   );
   await makeDir(aside.farm);
-  for (const name of facts.commands) await symlink('../launcher', aside.command(name));
+  const sourced = ACTIVATE_SHELLS.map((shell) => ({ shell, file: aside.activateFile(shell) }));
+  for (const { shell, file } of sourced) {
+    await writeNewFile(file, renderActivateFile(shell, request.moduleTemplates.activate[shell], moduleFacts));
+  }
+  // conda's own bin/activate is for sourcing, too: a link to the launcher would be of no use.
+  const commands = facts.commands.filter((name) => !sourced.some(({ file }) => file === aside.command(name)));
+  for (const name of commands) await symlink('../launcher', aside.command(name));
   await makeDir(aside.overrides);
   await makeDir(aside.modules);
   await writeNewFile(aside.tclModule, renderTclModule(request.moduleTemplates.tcl, moduleFacts));
   await writeNewFile(aside.luaModule, renderLuaModule(request.moduleTemplates.lua, moduleFacts));
   if (facts.packages.some((entry) => entry.name === 'ipykernel')) {
     await makeDir(path.dirname(aside.kernelSpec));
-    await writeNewFile(aside.kernelSpec, renderKernelSpec(facts.fullName, layout.publicFarm(facts.fullName)));
+    await writeNewFile(aside.kernelSpec, renderKernelSpec(moduleFacts));
   }
   // Before the manifest, which records the modes; it and the gate's report get theirs as they are written.
   await writePermissions(aside.dir, request.access, aside.image);
@@ -132,12 +140,6 @@ async function writeImageFile(from: string, to: string, sha256: string): Promise
       hint: 'check both disks, then run the build again',
     });
   }
-}
-
-/** docs: jupyter-client, "Kernel specs". The farm's python is a path that the host knows. */
-function renderKernelSpec(fullName: string, farm: string): string {
-  const argv = [path.join(farm, 'python3'), '-m', 'ipykernel_launcher', '-f', '{connection_file}'];
-  return `${JSON.stringify({ argv, display_name: fullName, language: 'python', metadata: { debugger: true } }, null, 2)}\n`;
 }
 
 async function readContents(dir: string): Promise<Required<Pick<ReleaseManifest, 'files' | 'links'>>> {

@@ -72,8 +72,10 @@ function keysAt(source: YamlSource, at: KeyPath): string[] {
 
 const isWithin = (file: string, dir: string): boolean => file === dir || file.startsWith(`${dir}/`);
 
+const PUBLIC_DIRS = ['scripts_dir', 'envs_dir', 'modules_dir', 'jupyter_dir'] as const;
+
 /** As written, else the default. */
-function publicDir(text: TextAt, key: 'scripts_dir' | 'envs_dir' | 'modules_dir'): string {
+function publicDir(text: TextAt, key: (typeof PUBLIC_DIRS)[number]): string {
   return text([key]) ?? writtenConfig.shape[key].parse(undefined);
 }
 
@@ -97,7 +99,7 @@ function checkPaths(text: TextAt, complain: Complain, configDir: string, default
   if (prefix === undefined || prefix === '/') return;
 
   const dirs: [string, string][] = [];
-  for (const key of ['scripts_dir', 'envs_dir', 'modules_dir'] as const) {
+  for (const key of PUBLIC_DIRS) {
     const dir = publicDir(text, key);
     if (isWithin(dir, STORE_DIR) || isWithin(STORE_DIR, dir)) {
       complain([key], `must not overlap ${STORE_DIR}, where the product keeps its releases`);

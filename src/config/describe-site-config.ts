@@ -26,6 +26,7 @@ export function describeSiteConfig(config: SiteConfig, source: YamlSource): read
     [['scripts_dir'], config.scriptsDir],
     [['envs_dir'], config.envsDir],
     [['modules_dir'], config.modulesDir],
+    [['jupyter_dir'], config.jupyterDir],
     [['module_family'], config.moduleFamily],
     [['groups', 'users'], config.groups.users],
     [['groups', 'owners'], config.groups.owners],

@@ -119,6 +119,7 @@ function normalise(written: WrittenConfig, source: YamlSource, defaultStaging: s
     scriptsDir: written.scripts_dir,
     envsDir: written.envs_dir,
     modulesDir: written.modules_dir,
+    jupyterDir: written.jupyter_dir,
     moduleFamily: written.module_family,
     groups: written.groups,
     signing: {

@@ -15,6 +15,7 @@ export interface SiteConfig {
   readonly scriptsDir: string;
   readonly envsDir: string;
   readonly modulesDir: string;
+  readonly jupyterDir: string;
   /** `conda` in `module load conda/analysis3`. */
   readonly moduleFamily: string;
   readonly groups: { readonly users?: string | undefined; readonly owners?: string | undefined };

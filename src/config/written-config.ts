@@ -177,6 +177,10 @@ export const writtenConfig = z
       .default('modules')
       .describe('Below the prefix: what users `module use`.')
       .meta({ examples: ['modules'] }),
+    jupyter_dir: text(relativeDirRule)
+      .default('apps/conda_jupyter')
+      .describe('Below the prefix: the Jupyter kernels, for JUPYTER_PATH.')
+      .meta({ examples: ['apps/conda_jupyter'] }),
     module_family: text(nameRule, NAME)
       .default('conda')
       .describe('The first part of the module name: `conda` in `module load conda/analysis3`.')

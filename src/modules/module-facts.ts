@@ -12,6 +12,8 @@ export interface ModuleFacts {
   readonly activation: ActivationDiff;
   /** What the module sets besides. */
   readonly variables: Readonly<Record<string, string>>;
+  /** An entry for JUPYTER_PATH, where the environment has Jupyter: its servers offer every kernel of the site. */
+  readonly jupyterPath?: string | undefined;
   /** Modules that it needs. */
   readonly prerequisites: readonly string[];
   readonly notices: readonly ModuleNotice[];
@@ -40,6 +42,9 @@ export function planModuleChanges(facts: ModuleFacts): ActivationChange[] {
   return [
     ...facts.activation.changes.filter(({ kind }) => kind !== 'backup'),
     ...Object.entries(facts.variables).map(([name, value]) => ({ kind: 'set' as const, name, value })),
+    ...(facts.jupyterPath === undefined
+      ? []
+      : [{ kind: 'prepend' as const, name: 'JUPYTER_PATH', entries: [facts.jupyterPath] }]),
     // Later commands of this job stay with this release (launcher, "Pin").
     { kind: 'set', name: 'CONDENSE_RELEASE', value: `${facts.fullName}/${facts.releaseId}` },
     { kind: 'prepend', name: 'PATH', entries: [facts.farm] },

@@ -81,6 +81,8 @@ export function planGeneration(layout: Layout, generation: Generation, record?: 
     add(path.join(at.scripts, `${fullName}.d`), release.dir);
     add(path.join(modules, fullName), release.tclModule);
     add(path.join(modules, `${fullName}.lua`), release.luaModule);
+    // Leads nowhere where the environment has no kernel; Jupyter takes no notice then.
+    add(at.kernel(fullName), path.dirname(release.kernelSpec));
   }
   for (const [alias, fullName] of generation.aliases) {
     links.push({ path: path.join(at.envs, alias), target: fullName });
@@ -90,7 +92,7 @@ export function planGeneration(layout: Layout, generation: Generation, record?: 
   return {
     number: generation.number,
     dir: at.dir,
-    directories: [at.dir, at.envs, at.scripts, path.dirname(modules), modules],
+    directories: [at.dir, at.envs, at.scripts, path.dirname(modules), modules, at.jupyter, at.kernels],
     links,
     files: [
       { path: path.join(modules, '.modulerc'), text: renderModulerc(layout.moduleFamily, generation.aliases) },

@@ -71,6 +71,10 @@ export class Layout {
   get publicScripts(): string {
     return path.join(this.#config.prefix, this.#config.scriptsDir);
   }
+  /** `<prefix>/apps/conda_jupyter`: an entry for JUPYTER_PATH */
+  get publicJupyter(): string {
+    return path.join(this.#config.prefix, this.#config.jupyterDir);
+  }
   /** `<prefix>/modules`: what users `module use` */
   get publicModuleRoot(): string {
     return path.join(this.#config.prefix, this.#config.modulesDir);
@@ -86,6 +90,7 @@ export class Layout {
       { path: this.publicEnvs, to: current.envs },
       { path: this.publicScripts, to: current.scripts },
       { path: this.publicModules, to: current.modules(this.#config.moduleFamily) },
+      { path: this.publicJupyter, to: current.jupyter },
     ].map((link) => ({ path: link.path, target: path.relative(path.dirname(link.path), link.to) }));
   }
   /** `<prefix>/apps/conda_scripts/analysis3-26.11.d/bin` */
@@ -215,6 +220,10 @@ export class ReleaseLayout {
   command(name: string): string {
     return path.join(this.farm, name);
   }
+  /** `bin/activate`, `bin/activate.csh`, `bin/activate.fish`: files to source. */
+  activateFile(shell: 'sh' | 'csh' | 'fish'): string {
+    return this.command(shell === 'sh' ? 'activate' : `activate.${shell}`);
+  }
   get overrides(): string {
     return path.join(this.dir, 'overrides');
   }
@@ -257,6 +266,17 @@ export class GenerationLayout {
   /** `generation.json`: who made it, when and why. */
   get record(): string {
     return path.join(this.dir, 'generation.json');
+  }
+  get jupyter(): string {
+    return path.join(this.dir, 'jupyter');
+  }
+  /** `jupyter/kernels`: where Jupyter looks in an entry of JUPYTER_PATH */
+  get kernels(): string {
+    return path.join(this.jupyter, 'kernels');
+  }
+  /** `jupyter/kernels/analysis3-26.11 -> the kernel of the release` */
+  kernel(fullName: string): string {
+    return path.join(this.kernels, fullName);
   }
   /** `restores -> ../41`: in a generation made by a rollback, the one whose content it has. */
   get restores(): string {

@@ -19,6 +19,8 @@ import path from 'node:path';
 export interface ModuleTemplates {
   readonly tcl: string;
   readonly lua: string;
+  /** Of the files to source, by shell. */
+  readonly activate: Readonly<Record<'sh' | 'csh' | 'fish', string>>;
 }
 
 export interface Product {
@@ -41,11 +43,20 @@ export async function readProduct(layout: Layout): Promise<Product> {
   return {
     version: product.version,
     baseTemplate: await readText(layout.baseDefinitionTemplate),
-    moduleTemplates: {
-      tcl: await readText(layout.moduleTemplate('environment.tcl.hbs')),
-      lua: await readText(layout.moduleTemplate('environment.lua.hbs')),
-    },
+    moduleTemplates: await readModuleTemplates(layout),
     plannerCode: await readText(layout.launcherPlanner),
+  };
+}
+
+export async function readModuleTemplates(layout: Layout): Promise<ModuleTemplates> {
+  return {
+    tcl: await readText(layout.moduleTemplate('environment.tcl.hbs')),
+    lua: await readText(layout.moduleTemplate('environment.lua.hbs')),
+    activate: {
+      sh: await readText(layout.moduleTemplate('activate.sh.hbs')),
+      csh: await readText(layout.moduleTemplate('activate.csh.hbs')),
+      fish: await readText(layout.moduleTemplate('activate.fish.hbs')),
+    },
   };
 }
 

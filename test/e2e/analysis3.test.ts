@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeHome, runAsOrdinaryUser } from '../../ci/ordinary-user.ts';
 import { MODULE_SYSTEMS } from '../modules/module-shells.ts';
 import { expectSameAsActivation } from './activation-reference.ts';
+import { executeInKernel, executeNotebook, probeInterpreter } from './notebooks.ts';
 import { startAsUser } from './start-as-user.ts';
 import { ensureTestChannel } from '../channel/make-channel.ts';
 import { TestSite } from './test-site.ts';
@@ -43,6 +44,7 @@ async function asUser(...command: string[]): Promise<string> {
   const ran = await runAsOrdinaryUser(home, command);
   return ran.exitCode === 0 ? ran.stdout : `exit ${ran.exitCode ?? ran.signal ?? '?'}\n${ran.stdout}\n${ran.stderr}`;
 }
+const jupyter = (): string => path.join(site.prefix, 'apps/conda_jupyter');
 const python = (code: string): Promise<string> => asUser(site.scripts('analysis3', 'bin/python3'), '-c', code);
 /** In a login shell with the module loaded. */
 const loaded = (script: string): Promise<string> =>
@@ -71,16 +73,11 @@ describe('analysis3, as its users have it', () => {
   it.each(MODULE_SYSTEMS)('has the same variables after module load of %s as after real activation', async (system) => {
     // What deactivate.d scripts would need: unloading gives variables their values back by itself.
     const kept = ['_CONDA_SET_SSL_CERT_FILE', '_CONDA_SET_OPAL_PREFIX'];
+    const ours = ['OMPI_MCA_orte_launch_agent', 'JUPYTER_PATH'];
+    const mine = { SSL_CERT_FILE: '/x', OPAL_PREFIX: '/y' };
 
-    await expectSameAsActivation(site, home, system, 'analysis3-26.11', {}, []);
-    await expectSameAsActivation(
-      site,
-      home,
-      system,
-      'analysis3-26.11',
-      { SSL_CERT_FILE: '/x', OPAL_PREFIX: '/y' },
-      kept,
-    );
+    await expectSameAsActivation(site, home, system, 'analysis3-26.11', {}, ours);
+    await expectSameAsActivation(site, home, system, 'analysis3-26.11', mine, [...ours, ...kept]);
   });
 
   it('runs a script with our shebang, its arguments and its name untouched', async () => {
@@ -177,14 +174,31 @@ if __name__ == '__main__':
     expect(ran.stdout).toContain('assert (1 + 1) == 3');
   });
 
-  it('has a Jupyter kernel whose command the host can start', async () => {
-    const release = path.dirname(path.dirname(await realFarm()));
-    const spec = JSON.parse(await readFile(path.join(release, 'kernels/analysis3-26.11/kernel.json'), 'utf8')) as {
-      argv: string[];
-    };
+  it.each([
+    ["the host's Jupyter", (code: string) => executeNotebook(home, jupyter(), 'analysis3-26.11', code)],
+    [
+      "the environment's Jupyter",
+      (code: string) => executeInKernel(home, site.modules, 'conda/analysis3', 'analysis3-26.11', code),
+    ],
+  ])('runs a notebook through its kernel, which %s finds, with what activation sets', async (_, execute) => {
+    const code =
+      'import os, sys, numpy; print(sys.prefix, os.environ["CONDA_PREFIX"], os.environ["CLIMATE_DATA"], numpy.arange(4).sum())';
 
-    expect(spec.argv.slice(1)).toEqual(['-m', 'ipykernel_launcher', '-f', '{connection_file}']);
-    expect(await asUser(spec.argv[0] ?? '', '-m', 'ipykernel_launcher', '--version')).toMatch(/^\d+\.\d+/);
+    expect(await execute(code)).toBe(`${PREFIX} ${PREFIX} /data/with space/$HOME 6`);
+  });
+
+  it('answers what VS Code and PyCharm ask an interpreter', async () => {
+    const python = site.scripts('analysis3', 'bin/python');
+
+    expect(await probeInterpreter(home, python)).toMatchObject({
+      ...{ versionInfo: [3, expect.any(Number), expect.any(Number), 'final'], sysPrefix: PREFIX, is64Bit: true },
+      ...{
+        executable: python,
+        version: expect.stringMatching(/^Python 3\./) as string,
+        hasPip: expect.any(Boolean) as boolean,
+      },
+      sysPath: expect.arrayContaining([expect.stringMatching(`^${PREFIX}/lib/python`)]) as string[],
+    });
   });
 
   it('takes ssh from the host, not from the image', async () => {

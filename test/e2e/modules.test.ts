@@ -1,6 +1,7 @@
 // The modules of a published site, in every shell with both module systems.
-import { chmod, readFile, rm } from 'node:fs/promises';
+import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { asOrdinaryUser, makeHome } from '../../ci/ordinary-user.ts';
 import { MODULE_SYSTEMS, runModuleSession, SYSTEMS_AND_SHELLS } from '../modules/module-shells.ts';
@@ -121,3 +122,60 @@ it.each(SYSTEMS_AND_SHELLS)(
     expect(after).toEqual(before);
   },
 );
+
+describe.each(['sh', 'bash', 'zsh', 'csh', 'tcsh', 'fish'] as const)('the file to source, in %s', (shell) => {
+  const [ending, source] = shell.endsWith('csh')
+    ? ['.csh', 'source']
+    : shell === 'fish'
+      ? ['.fish', 'source']
+      : ['', '.'];
+  const words = {
+    ...{ sh: 'echo "$# $*"', bash: 'echo "$# $*"', zsh: 'echo "$# $*"' },
+    ...{ csh: 'echo $#argv $argv', tcsh: 'echo $#argv $argv', fish: 'echo (count $argv) $argv' },
+  }[shell];
+
+  it.each([
+    ['nothing set before', {}],
+    ['what users may have set', USERS],
+  ])('does what the module does, once, and leaves positional parameters alone: %s', async (_, env) => {
+    const file = site.scripts('zoo-1', `bin/activate${ending}`);
+    const sourced = await runInShell(shell, `${source} ${file}\n${words}\n/usr/bin/env -0`, env);
+    const twice = await runInShell(shell, `${source} ${file}\n${source} ${file}\n${words}\n/usr/bin/env -0`, env);
+    const { environments } = await runModuleSession('Lmod', 'bash', site.modules, ['module load conda/zoo-1'], env);
+
+    expect(twice).toEqual(sourced);
+    expect(sourced.first).toBe('2 a b c');
+    const loaded = environments[1] ?? {};
+    const names = Object.keys(loaded).filter((name) => !['HOME', 'USER', 'LOGNAME'].includes(name));
+    expect(Object.fromEntries(names.map((name) => [name, sourced.environment[name]]))).toEqual(
+      Object.fromEntries(names.map((name) => [name, loaded[name]])),
+    );
+  });
+});
+
+it('defines aliases and functions in bash where it is sourced, under set -eu', async () => {
+  const file = site.scripts('zoo-1', 'bin/activate');
+  const { first } = await runInShell('bash', `set -eu; . ${file}; zoo_greet you; alias zoo-list >&2`, {});
+
+  expect(first).toBe('hello you; "quoted" \\ zoo-1');
+});
+
+/** With two positional parameters. */
+async function runInShell(
+  shell: string,
+  script: string,
+  env: Readonly<Record<string, string>>,
+): Promise<{ first: string; environment: Record<string, string> }> {
+  const file = path.join(home, `script-${shell}`);
+  await writeFile(file, `${script}\n`);
+  const options =
+    shell === 'fish' ? ['--no-config'] : shell.endsWith('sh') && shell !== 'sh' && shell !== 'bash' ? ['-f'] : [];
+  const { stdout } = await execa(shell, [...options, file, 'a b', 'c'], {
+    extendEnv: false,
+    encoding: 'latin1',
+    env: { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: home, LC_ALL: 'C.UTF-8', ...env },
+  });
+  const [first = '', rest = ''] = stdout.split(/\n([^]*)/);
+  const pairs = rest.split('\0').map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]);
+  return { first, environment: Object.fromEntries(pairs) as Record<string, string> };
+}

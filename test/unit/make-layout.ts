@@ -12,6 +12,7 @@ export function makeConfig(prefix: string, changes: Partial<SiteConfig> = {}): S
     stagingDir: path.join(prefix, 'staging'),
     scriptsDir: 'apps/conda_scripts',
     envsDir: 'apps/conda_envs',
+    jupyterDir: 'apps/conda_jupyter',
     modulesDir: 'modules',
     moduleFamily: 'conda',
     groups: {},

@@ -1,6 +1,6 @@
 // A site whose releases are whole and gated, as a build writes them, but for what is in the image: for tests and
 // measurements of what happens to releases, which start no container.
-import { chmod, mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { writeRelease } from '../../../src/build/release.ts';
@@ -8,6 +8,7 @@ import { readSiteConfig } from '../../../src/config/read-config.ts';
 import type { SiteConfig } from '../../../src/config/site-config.ts';
 import { renderManifest } from '../../../src/release/manifest.ts';
 import { Layout } from '../../../src/site/layout.ts';
+import { readModuleTemplates } from '../../../src/site/product.ts';
 import { digestFile, digestText, lstat, writeFileAtomic } from '../../../src/system/files.ts';
 
 const root = path.resolve(import.meta.dirname, '../../..');
@@ -93,10 +94,7 @@ export class MadeSite {
       site: 'test',
       module: { variables: {}, prerequisites: [] },
       ...{ plannerCode: '', access: {} },
-      moduleTemplates: {
-        tcl: await readFile(layout.moduleTemplate('environment.tcl.hbs'), 'utf8'),
-        lua: await readFile(layout.moduleTemplate('environment.lua.hbs'), 'utf8'),
-      },
+      moduleTemplates: await readModuleTemplates(layout),
       launcher: {
         ...{ condaPrefix: `/opt/conda/${fullName}`, marker: `/opt/conda/${fullName}/.condense` },
         ...{ base: layout.base(digest), runtime: '/bin/false', node, binds: [], farmRoots: [], outsideCommands: [] },

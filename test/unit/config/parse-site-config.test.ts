@@ -29,6 +29,7 @@ describe('a right configuration', () => {
       scriptsDir: 'apps/conda_scripts',
       envsDir: 'apps/conda_envs',
       modulesDir: 'modules',
+      jupyterDir: 'apps/conda_jupyter',
       moduleFamily: 'conda',
       groups: {},
       permissions: { readers: [], acl: 'require', ownersWrite: false },
