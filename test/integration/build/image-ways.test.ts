@@ -1,6 +1,6 @@
 // Two ways to an image, by a tree on disk and straight from the archives: the same bytes, or the second says why not.
+import { rm, truncate } from 'node:fs/promises';
 import path from 'node:path';
-import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { planContent } from '../../../src/build/image-from-archives.ts';
 import { writeImage, writeImageOf, type PackedImage } from '../../../src/build/pack.ts';
@@ -107,7 +107,7 @@ describe('an image made straight from the archives', () => {
     await addNasty();
     const first = await fromArchives({});
     await new Promise((resolve) => setTimeout(resolve, 1100)); // squashfs counts whole seconds
-    await execa('rm', ['-r', path.join(fixture.dir, 'spool')]);
+    await rm(path.join(fixture.dir, 'spool'), { recursive: true });
 
     expect((await fromArchives({})).image.sha256).toBe(first.image.sha256);
   });
@@ -128,7 +128,7 @@ it('fails where the bytes are cut short, and makes no image of a part', async ()
   await fixture.add({ name: 'one', files: [{ type: 'file', path: 'a', data: 'x'.repeat(1000) }] });
   const spooled = await fixture.spool();
   if (typeof spooled === 'string') throw new Error(spooled);
-  await execa('truncate', ['-s', '10', path.join(fixture.dir, 'spool/0')]);
+  await truncate(path.join(fixture.dir, 'spool/0'), 10);
 
   await expect(writeImageOf(spooled.entries, path.join(fixture.dir, 'cut.sqsh'), profile)).rejects.toThrow(
     'spool/0 ends after',
