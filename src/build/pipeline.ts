@@ -36,6 +36,8 @@ export interface BuildOptions {
   readonly rebuild?: boolean | undefined;
   /** Of a stored plan, and then whatever is beside the spec: the caller has seen to it that they agree. */
   readonly lock?: EnvironmentLock | undefined;
+  /** Where that lock is what somebody else had installed: for the manifest. */
+  readonly adopted?: ReleaseManifest['adopted'];
 }
 
 /**
@@ -45,7 +47,7 @@ export interface BuildOptions {
 export async function buildRelease(
   context: BuildContext,
   plan: BuildPlan,
-  { rebuild, lock: given }: BuildOptions = {},
+  { rebuild, lock: given, adopted }: BuildOptions = {},
 ): Promise<BuildOutcome> {
   const { layout } = context;
   const stageSeconds: Record<string, number> = {};
@@ -63,7 +65,10 @@ export async function buildRelease(
   const findSame: FindSame = async (whole) => {
     const inputs = planInputs(context, plan, whole, baseSha256, launcher);
     const inputsDigest = digestText(JSON.stringify(inputs));
-    const isSame = (manifest: ReleaseManifest): boolean => manifest.inputsDigest === inputsDigest;
+    const isSame = (manifest: ReleaseManifest): boolean =>
+      manifest.inputsDigest === inputsDigest &&
+      // What is adopted is recorded, so a release from elsewhere will not do.
+      (adopted === undefined || JSON.stringify(manifest.adopted) === JSON.stringify(adopted));
     const same = rebuild ? undefined : await findRelease(layout, plan.fullName, isSame);
     if (!same && !reason) {
       const before = await findRelease(layout, plan.fullName, () => true);
@@ -77,7 +82,7 @@ export async function buildRelease(
 
   try {
     const outcome = await timed('build', () =>
-      build(context, plan, { base, baseSha256, lock, pip, access, launcher, findSame, stageSeconds }, timed),
+      build(context, plan, { base, baseSha256, lock, pip, access, launcher, findSame, stageSeconds, adopted }, timed),
     );
     if (outcome.built)
       await timed('gate', () => passGate(layout, plan, outcome.manifest, context.signal, context.config.signing.key));
@@ -117,6 +122,7 @@ interface Prepared extends PrefixRequest {
   readonly launcher: ReleaseLauncherFacts;
   readonly findSame: FindSame;
   readonly stageSeconds: Record<string, number>;
+  readonly adopted: ReleaseManifest['adopted'];
 }
 
 async function build(context: BuildContext, plan: BuildPlan, prepared: Prepared, timed: Timed): Promise<BuildOutcome> {
@@ -155,6 +161,7 @@ async function writeManifest(
       node: { version: process.versions.node, sha256: await digestFile(prepared.launcher.node) },
       spec: await readInputFile(plan.spec.file),
       config: await readInputFile(config.file),
+      ...(prepared.adopted ? { adopted: prepared.adopted } : {}),
       image: {
         sha256: image.sha256,
         sizeBytes: image.sizeBytes,

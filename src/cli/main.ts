@@ -3,6 +3,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { AppError } from '../system/app-error.ts';
 import { EXIT, type ExitCode } from '../system/exit-codes.ts';
 import product from '../../package.json' with { type: 'json' };
+import type { AdoptOptions } from './adopt.ts';
 import { addConfigCommands } from './config.ts';
 import type { BuildCommand, InstallOptions } from './install.ts';
 import { Output } from './output.ts';
@@ -164,6 +165,15 @@ function buildProgram(): Command {
     .action(
       action(async (session, what: string | undefined, options: { quick?: boolean }) =>
         (await import('./verify.ts')).runVerify(session, what, options),
+      ),
+    );
+  sub('adopt <environment> <source>', 'make a release of a conda prefix, an image or an hh5-style tree that is there')
+    .option('--leave', 'go on without what no package brings: files changed or added by hand')
+    .option('--offline', 'ask no channel: use what is in the caches and in files')
+    .option('--dry-run', 'say what was found, and build nothing')
+    .action(
+      action(async (session, name: string, source: string, options: AdoptOptions) =>
+        (await import('./adopt.ts')).runAdopt(session, name, source, options),
       ),
     );
   sub('sign <release>', 'sign the manifest of a release, with the key of the configuration').action(

@@ -57,6 +57,10 @@ const ReleaseFacts = z.strictObject({
   spec: InputFile.optional(),
   /** The install_config.yaml. */
   config: InputFile.optional(),
+  /** Where it was not solved but found: the prefix or image whose packages it has, and what of that it has not. */
+  adopted: z
+    .strictObject({ from: z.string(), kind: z.enum(['prefix', 'image']), left: z.array(z.string()).readonly() })
+    .optional(),
   image: z.strictObject({
     sha256: hex64,
     sizeBytes: z.int(),
