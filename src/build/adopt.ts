@@ -60,7 +60,7 @@ export async function readAdoptable(
       outsideCommands: await listOutside(source, fullName, prefix),
     };
   } finally {
-    await removeTree(scratch);
+    if (found.kind === 'image') await removeTree(scratch);
   }
 }
 

@@ -146,6 +146,9 @@ export async function findPrefixChanges(
     const kind = there.get(file);
     if (kind === undefined) changed.push(`${file} (gone)`);
     else if (sha256 !== undefined && kind !== 'file') changed.push(`${file} (a ${kind} now)`);
+    // A pipe or a device counts as a file where a tree is walked.
+    else if (sha256 !== undefined && !(await lstatIfThere(path.join(prefix, file)))?.isFile())
+      changed.push(`${file} (no regular file now)`);
     else if (sha256 !== undefined && (await digestRegularFile(path.join(prefix, file), { signal })) !== sha256)
       changed.push(file);
   }

@@ -34,10 +34,10 @@ export async function findDistributions(
     const dir = path.posix.dirname(entry.path);
     const read = async (name: string): Promise<string> => (await readRegularText(path.join(prefix, dir, name))) ?? '';
     const metadata = await read('METADATA');
-    const name = /^Name: *(\S+)$/im.exec(metadata)?.[1];
-    const version = /^Version: *(\S+)$/im.exec(metadata)?.[1];
+    const name = /^Name: *([A-Za-z0-9][\w.-]*)\s*$/im.exec(metadata)?.[1];
+    const version = /^Version: *([\w.+!-]+)\s*$/im.exec(metadata)?.[1];
     if (name === undefined || version === undefined) {
-      lost.push(`${dir} (its METADATA has no name or version)`);
+      lost.push(`${dir} (its METADATA has no name or version that one can be)`);
       continue;
     }
     const paths = parseRecord(await read('RECORD'), sitePackages);
@@ -49,10 +49,20 @@ export async function findDistributions(
   return { lines: lines.sort(), files, lost: lost.sort() };
 }
 
+/** A line that names just this, whatever the files say: they are somebody else's text. */
 function describeLine(name: string, version: string, directUrl: string): string | undefined {
   if (directUrl === '') return `${name}==${version}`;
-  const { data } = DirectUrl.safeParse(JSON.parse(directUrl));
-  if (!data || !/^https?:/.test(data.url)) return undefined;
-  if (data.vcs_info) return `${name} @ ${data.vcs_info.vcs}+${data.url}@${data.vcs_info.commit_id}`;
-  return data.archive_info ? `${name} @ ${data.url}` : undefined;
+  const { data } = DirectUrl.safeParse(parseJson(directUrl));
+  if (!data || !/^https?:\/\/[^\s#]+$/.test(data.url)) return undefined;
+  if (!data.vcs_info) return data.archive_info ? `${name} @ ${data.url}` : undefined;
+  const { vcs, commit_id: commit } = data.vcs_info;
+  return vcs === 'git' && /^[0-9a-f]{40,64}$/.test(commit) ? `${name} @ git+${data.url}@${commit}` : undefined;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // which says nothing of where it came from
+  }
 }

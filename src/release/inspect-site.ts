@@ -5,6 +5,7 @@ import { auditPermissions } from '../site/audit-permissions.ts';
 import type { Finding } from '../site/finding.ts';
 import type { Layout } from '../site/layout.ts';
 import { AppError, type Problem } from '../system/app-error.ts';
+import { describeSystemError } from '../system/system-error.ts';
 import { canWriteFile, lstatIfThere, pathExists, readdir } from '../system/files.ts';
 import { describeOwner, readClaims } from './lock-claim.ts';
 import { readCurrentGeneration } from './site-state.ts';
@@ -17,6 +18,17 @@ import { verifyRelease } from './verify-release.ts';
  */
 export async function inspectSite(config: SiteConfig, layout: Layout): Promise<Finding[]> {
   if (!(await pathExists(layout.store))) return [];
+  try {
+    return await inspect(config, layout);
+  } catch (error) {
+    // An account that may not look everywhere, or a disk that fails, is told so beside what this machine lacks.
+    const known = describeSystemError(error);
+    if (!known) throw error;
+    return known.problems.map(describeDamage);
+  }
+}
+
+async function inspect(config: SiteConfig, layout: Layout): Promise<Finding[]> {
   const face = await verifyFace(layout);
   const live = face.some(({ code }) => code.startsWith('CURRENT_'))
     ? []

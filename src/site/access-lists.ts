@@ -72,17 +72,25 @@ const aclProgramMissing = (program: string): AppError =>
     hint: 'apt-get install acl',
   });
 
+/** Paths in one command line, which the kernel limits (execve(2)). */
+const AT_ONCE = 1000;
+
 /** @returns the entries of each file that has any, by path; undefined where there is no getfacl to ask */
 export async function readAcls(
   files: readonly string[],
 ): Promise<ReadonlyMap<string, readonly AclEntry[]> | undefined> {
   if ((await findProgram('getfacl')) === undefined) return undefined;
-  const { stdout } = await runCommand({
-    program: 'getfacl',
-    args: ['--absolute-names', '--numeric', '--skip-base', '--physical', '--no-effective', '--', ...files],
-    okExitCodes: [0, 1], // what is gone by now, or cannot be looked at
-  });
-  return parseAcls(stdout.toString('utf8'));
+  const acls = new Map<string, readonly AclEntry[]>();
+  for (let start = 0; start < files.length; start += AT_ONCE) {
+    const some = files.slice(start, start + AT_ONCE);
+    const { stdout } = await runCommand({
+      program: 'getfacl',
+      args: ['--absolute-names', '--numeric', '--skip-base', '--physical', '--no-effective', '--', ...some],
+      okExitCodes: [0, 1], // what is gone by now, or cannot be looked at
+    });
+    for (const [file, entries] of parseAcls(stdout.toString('utf8'))) acls.set(file, entries);
+  }
+  return acls;
 }
 
 /** @param text of `getfacl --numeric`: a block for each file, which begins with `# file: <path>` */

@@ -19,7 +19,7 @@ it('makes a line of each distribution that no conda package brings, and names th
   await write('plain-1.0', { METADATA: metadata('plain'), RECORD: 'plain.py,,\n../../../bin/plain,,\n' });
   await write('git-1.0', {
     METADATA: metadata('git'),
-    'direct_url.json': '{"url":"https://h/r","vcs_info":{"vcs":"git","commit_id":"abc"}}',
+    'direct_url.json': `{"url":"https://h/r","vcs_info":{"vcs":"git","commit_id":"${'a'.repeat(40)}"}}`,
   });
   await write('wheel-1.0', {
     METADATA: metadata('wheel'),
@@ -30,12 +30,18 @@ it('makes a line of each distribution that no conda package brings, and names th
     'direct_url.json': '{"url":"file:///home/x","dir_info":{}}',
   });
   await write('odd-1.0', { METADATA: metadata('odd'), 'direct_url.json': 'null' });
+  await write('option-1.0', { METADATA: metadata('--index-url=http://evil/') });
+  await write('torn-1.0', { METADATA: metadata('torn'), 'direct_url.json': '{' });
   await write('nameless-1.0', { METADATA: '' });
   await write('conda-1.0', { METADATA: metadata('conda') });
 
   const found = await findDistributions(prefix, new Map([[`${SITE}/conda-1.0.dist-info/METADATA`, undefined]]));
 
-  expect(found.lines).toEqual(['git @ git+https://h/r@abc', 'plain==1.0', 'wheel @ https://h/w.whl']);
+  expect(found.lines).toEqual([`git @ git+https://h/r@${'a'.repeat(40)}`, 'plain==1.0', 'wheel @ https://h/w.whl']);
   expect([...found.files]).toEqual([`${SITE}/plain.py`, 'bin/plain']);
-  expect(found.lost.map((text) => text.split(' ')[0])).toEqual([`${SITE}/nameless-1.0.dist-info`, 'local', 'odd']);
+  expect(found.lost.map((text) => text.split(' ')[0])).toEqual([
+    `${SITE}/nameless-1.0.dist-info`,
+    `${SITE}/option-1.0.dist-info`,
+    ...['local', 'odd', 'torn'],
+  ]);
 });
