@@ -1,5 +1,6 @@
 // `npm run bench:launcher`: what a command costs through the launcher, as ratios (docs/performance.md says what they mean).
-//   node ci/measure-launcher.ts [--rounds <number>] [--crowds <number>] [<install_config.yaml>]
+//   node ci/measure-launcher.ts [--rounds <number>] [--crowds <number>] [--joined <rounds in sessions for each of them>]
+//     [<install_config.yaml>]
 import { existsSync, readFileSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import os from 'node:os';
@@ -194,10 +195,14 @@ const cells = (spread: ReturnType<typeof compareRounds>): string[] => [
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
-    options: { rounds: { type: 'string', default: '100' }, crowds: { type: 'string', default: '5' } },
+    options: {
+      rounds: { type: 'string', default: '100' },
+      crowds: { type: 'string', default: '5' },
+      joined: { type: 'string', default: '20' },
+    },
     allowPositionals: true,
   });
-  const [rounds, crowds] = [Number(values.rounds), Number(values.crowds)];
+  const [rounds, crowds, joined] = [Number(values.rounds), Number(values.crowds), Number(values.joined)];
   const config = await readSiteConfig(path.resolve(positionals[0] ?? path.join(root, 'install_config.yaml')));
   const layout = new Layout(config, root);
   const [newest] = (await readCurrentGeneration(layout))?.versions ?? [];
@@ -223,14 +228,14 @@ async function main(): Promise<void> {
     const small = ['openssl', 'xz', 'bzip2'].find((name) => existsSync(bench.release.command(name))) ?? 'python3';
     const words = { openssl: ['rand', '-hex'], python3: PASS }[small] ?? ['--version'];
     const real = [`${bench.facts.condaPrefix}/bin/${small}`, ...words];
-    // 128 plain containers take many times as long: 100 rounds in sessions for five of theirs.
+    // 128 plain containers take many times as long: many rounds in sessions for one of theirs.
     const crowd = await compareCrowds(
       home,
       [128, 128],
       [bench.release.command(small), ...words],
       [...bench.plain, ...real],
       crowds,
-      20,
+      joined,
     );
     const head = [`times faster, ${crowds} rounds`, 'median', 'quartiles', 'rounds with a failure'];
     const crowdRows = [

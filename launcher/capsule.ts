@@ -17,8 +17,11 @@ export interface Capsule {
 const LIMIT_BYTES = 120_000;
 
 /** Told from variables by the colon. One word with what follows: zsh looks for a program where a word starts with `=`. */
-const SHELL = ':shell:';
-const WORDS = ':words';
+export const SHELL = ':shell:';
+export const WORDS = ':words';
+
+/** What stays as it is, in brackets' notation. */
+export const PLAIN = 'A-Za-z0-9_./:,@-';
 
 /** Each byte outside this set becomes `=` and two hexadecimal digits: bash reads that back with one `printf %b`. */
 function encodeWord(bytes: string): string {

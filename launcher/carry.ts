@@ -10,9 +10,18 @@ import { findSrunPrograms } from './srun-command-line.ts';
 import { matchesHost, parseSshCommandLine } from './ssh-command-line.ts';
 
 /** Programs that other programs start on the far side to speak to them, whatever the environment has of these names. */
-const TRANSPORTS = /^(git(-.*)?|rsync|scp|sftp(-server)?|internal-sftp|mosh-server|svnserve|hg|borg|unison|rclone)$/;
+export const TRANSPORTS = [
+  ...['git', 'git-*', 'rsync', 'scp', 'sftp', 'sftp-server', 'internal-sftp', 'mosh-server', 'svnserve', 'hg', 'borg'],
+  ...['unison', 'rclone'],
+];
+const TRANSPORT = new RegExp(`^(${TRANSPORTS.join('|').replaceAll('*', '.*')})$`);
 /** Besides what the module sets. */
 const OWN_VARIABLES = ['PATH', 'CONDENSE_RELEASE', 'CONDENSE_SESSION', 'CONTAINER_OVERLAY_PATH'];
+
+/** The names of what travels with a command. */
+export function listCarried({ moduleVariables = [] }: LauncherFacts): string[] {
+  return [...new Set([...OWN_VARIABLES, ...moduleVariables])];
+}
 
 export interface Caller {
   readonly isInside: boolean;
@@ -57,7 +66,7 @@ function carryByPbs(args: readonly string[], caller: Caller, facts: LauncherFact
 /** One of its commands starts in the environment; the first is nobody's transport. */
 function needEnvironment(commands: readonly string[], caller: Caller, facts: LauncherFacts, sight: Sight): boolean {
   const first = commands[0] ?? '';
-  if (TRANSPORTS.test(first.slice(first.lastIndexOf('/') + 1))) return false;
+  if (TRANSPORT.test(first.slice(first.lastIndexOf('/') + 1))) return false;
   const byName = (command: string): boolean =>
     /^[^.$`*?[~][^$`*?[]*$/.test(command) && sight.isLink(`${caller.release}/bin/${command}`);
   const byPath = (command: string): boolean =>
@@ -88,11 +97,10 @@ function render(
 ): string[] | undefined {
   const side: Side = caller.isInside ? 'inside' : 'host';
   const id = caller.release.slice(caller.release.lastIndexOf('/') + 1);
-  const names = [...OWN_VARIABLES, ...(facts.moduleVariables ?? [])];
   const pin = valueOf(caller.environment, 'CONDENSE_RELEASE');
   // The pin of another environment, in whose job this is, stays: the launcher's path says which release of this one it is.
   const isOthers = pin?.startsWith(`${facts.fullName}/`) === false;
-  const variables = [...new Set(names)].map((name) => {
+  const variables = listCarried(facts).map((name) => {
     const value =
       name === 'CONDENSE_RELEASE' && !isOthers ? `${facts.fullName}/${id}` : valueOf(caller.environment, name);
     return value === undefined ? name : `${name}=${value}`;

@@ -13,19 +13,24 @@ export const RUNTIME_PATTERN = [...RUNTIME_NAMES, ...RUNTIME_PREFIXES.map((prefi
 export const UNASSIGNABLE_PATTERN = ['__cl_*', ...UNASSIGNABLE_NAMES].join(' | ');
 
 /**
- * Variables that bash changes when it is given them, or changes itself by (its source, variables.c), as a `case` pattern
- * on all names with a blank around each. A caller who exports one of these gets the careful way. PATH, LC_ALL, PS1, PS2, PS4, PWD,
- * OLDPWD and SHLVL are seen to everywhere.
+ * Variables that bash changes when it is given them, or changes itself by (its source, variables.c), as `case` patterns
+ * on all names with a blank around each. A caller who exports one of these gets the careful way, and so does one of a
+ * name that a pattern takes along: each pattern takes time, even where it does not match. PATH, LC_ALL, PS1, PS2, PS4,
+ * PWD, OLDPWD and SHLVL are seen to everywhere.
  */
-const OWN_OF_BASH = [
-  ...['BASH', 'BASHOPTS', 'BASHPID', 'DIRSTACK', 'EUID', 'FUNCNAME', 'GROUPS', 'HISTCMD', 'IFS', 'IGNOREEOF', 'LINENO'],
-  ...['POSIXLY_CORRECT', 'PPID', 'RANDOM', 'SECONDS', 'SHELLOPTS', 'SRANDOM', 'UID'],
-];
 export const OWN_OF_BASH_PATTERN = [
-  ...OWN_OF_BASH.map((name) => `*' ${name} '*`),
-  // But for BASH_ENV, which -p switches off, and BASH_FUNC_*, exported functions.
-  ...["*' BASH_'[!EF]*", "*' BASH_E'[!N]*", "*' COMP_'*", "*' EPOCH'*", "*' OPT'*", "*' __cl_'*"],
-].join(' | ');
+  // BASH, BASHOPTS, BASHPID, and BASH_*, but for BASH_ENV, which -p switches off, and BASH_FUNC_*, exported functions.
+  ...['BASH[!_]*', 'BASH_[!EF]*', 'BASH_E[!N]*'],
+  // DIRSTACK, FUNCNAME, GROUPS; EUID, UID; IFS, IGNOREEOF; POSIXLY_CORRECT, PPID; SECONDS, SRANDOM; the rest alone.
+  ...['[DFG][IUR][RNO][SCU]*', '[EU][UI][ID]*', 'I[FG][SN]*', 'P[OP][SI]*', 'S[ER][CA][ON]*', 'RAND*'],
+  ...['SHELLO*', String.raw`HISTCMD\ *`, String.raw`LINENO\ *`, 'COMP_*', 'EPOCH*', 'OPT*', '__cl_*'],
+]
+  .map((pattern) => `*\\ ${pattern}`)
+  .join('|');
+
+/** Names that are not to be set in a shell that goes on. */
+export const OWN_OF_BASH_NAMES =
+  /^(BASH.*|COMP_.*|DIRSTACK|E?UID|EPOCH.*|FUNCNAME|GROUPS|HISTCMD|IFS|IGNOREEOF|LANG|LC_.*|LINENO|OLDPWD|OPT.*|POSIXLY_CORRECT|PPID|PS\d|PWD|RANDOM|SECONDS|SHELL|SHELLOPTS|SHLVL|SRANDOM|_|__cl_.*)$/;
 
 export interface SortedEnvironment {
   /** What the program gets, less what bash cannot assign; in the caller's order. */

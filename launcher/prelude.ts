@@ -1,13 +1,17 @@
 // The bash prelude of the launcher: the common launches, without a fork and without Node. It starts the same program
-// with the same bytes as the planner (plan.ts) would, and leaves everything unusual to it.
+// with the same bytes as the planner (plan.ts) would, and leaves everything unusual to it. What is common comes first and
+// is short: bash takes longer to read a line than to run it, and reads no further than it runs.
 import { outermost } from './binds.ts';
 import { OWN_OF_BASH_PATTERN, RUNTIME_PATH, RUNTIME_PATTERN, UNASSIGNABLE_PATTERN } from './environment.ts';
 import type { LauncherFacts } from './facts.ts';
-import { renderInheritance } from './inherit.ts';
+import { MARKS, renderInheritance, renderPlainInheritance } from './inherit.ts';
+import { renderArrival } from './prelude-arrival.ts';
+import { renderOutside } from './prelude-outside.ts';
 import { VARIABLE_LIMIT_BYTES } from './render-plan.ts';
 import { renderFindSession, renderJoinSession, renderStartSession } from './session.ts';
 import { bytesOf, shellQuote } from './shell-quote.ts';
-import { BECOME_PROGRAM, HAND_ON, TRAMPOLINE } from './trampoline.ts';
+import { compactScript, quoteScript } from './shell-text.ts';
+import { BECOME_PROGRAM, renderHandOn, TRAMPOLINE } from './trampoline.ts';
 
 const word = (text: string): string => shellQuote(bytesOf(text));
 
@@ -16,17 +20,29 @@ const word = (text: string): string => shellQuote(bytesOf(text));
  * @param deferAll leave every launch to the planner: only for the test that compares the two
  */
 export function renderPrelude(facts: LauncherFacts, { deferAll = false } = {}): string {
-  const outside = facts.outsideCommands.map((name) => ` | ${word(name)}`).join('');
-  const farms = facts.farmRoots.map(word).join('|');
-  const onPath = facts.farmRoots.map((root) => `:$PATH = *:${word(root)}/*`).join(' || ');
   return `#!/bin/bash -pf
 ':' /*;
 # bash runs the lines up to the mark below; Node sees them as one comment. What it does: docs/launcher.md.
+${compactScript(deferAll ? `${renderStart(facts)}__cl_way=plan\n${renderCareful(facts, [])}` : renderAll(facts))}*/
+`;
+}
+
+function renderAll(facts: LauncherFacts): string {
+  return [
+    renderStart(facts),
+    renderCommon(facts),
+    renderCareful(facts, [renderOutside(facts, pieces(facts)), renderArrival(facts, pieces(facts))]),
+  ].join('');
+}
+
+function renderStart({ fullName, outsideCommands }: LauncherFacts): string {
+  const outside = outsideCommands.map((name) => ` | ${word(name)}`).join('');
+  return `
 # The line of the shell that sources this; 0 for bash that runs it, nothing for other shells.
 case \${BASH_LINENO-} in
   0) ;;
   *)
-    printf 'condense: this is a program and cannot be sourced, load the module of %s instead\\n' ${word(facts.fullName)} >&2
+    printf 'condense: this is a program and cannot be sourced, load the module of %s instead\\n' ${word(fullName)} >&2
     return 125
     ;;
 esac
@@ -34,15 +50,132 @@ set +o posix
 unset -v "\${!__cl_@}"
 [[ -v LC_ALL ]] && __cl_L=$LC_ALL
 LC_ALL=C
+__cl_N=${word(fullName)}
+__cl_name=\${0##*\\/}
+case $__cl_name in
+  '' | launcher${outside})
+    __cl_way=plan
+    # What python's venv makes in a venv of a venv: plan.ts.
+    [[ $__cl_name = launcher && $0 = *[/]* && -e \${0%\\/*}/../pyvenv.cfg ]] && __cl_name=python __cl_way=host
+    ;;
+  *) __cl_way=host ;;
+esac
+`;
+}
+
+/** Pieces of text that stand in the common part and once more, for what is less common, behind it. */
+export interface Pieces {
+  /** __cl_release, from the caller's pin. */
+  readonly release: string;
+  /** __cl_have, the kernel's copy of the environment, which is exact: bash's own variables are not. */
+  readonly environment: string;
+  /** A condition: a container of the release can be started, and the planner has nothing to say. */
+  readonly isReady: string;
+  /** __cl_binds, what the node has of the site's directories, with a comma before each. */
+  readonly binds: string;
+}
+
+function pieces(facts: LauncherFacts): Pieces {
+  const releases = word(facts.releasesDir);
+  const binds = outermost([...facts.binds, ...facts.farmRoots]).map(word);
+  return {
+    release: `
+__cl_release=${releases}/${word(facts.releaseId)}
+if [[ $CONDENSE_RELEASE = ${word(facts.fullName)}/* ]]; then
+  __cl_x=\${CONDENSE_RELEASE#*\\/}
+  [[ $__cl_x && $__cl_x != *[!0-9A-Za-z-]* && -r ${releases}/$__cl_x/env.sqsh ]] && __cl_release=${releases}/$__cl_x
+fi
+`,
+    environment: `mapfile -td '' __cl_have <"/proc/$$/environ"\n`,
+    isReady: `! -e /.singularity.d && ! $CONTAINER_OVERLAY_PATH && -r $__cl_release/env.sqsh && -r ${word(facts.base)} && -x ${word(facts.runtime)}`,
+    binds: `
+if [[ ${binds.map((bind) => `-e ${bind}`).join(' && ')} ]]; then
+  __cl_binds=${binds.map((bind) => `,${bind}`).join('')}
+else
+  __cl_binds=
+  for __cl_x in ${binds.join(' ')}; do [[ -e $__cl_x ]] && __cl_binds+=,$__cl_x; done
+fi
+`,
+  };
+}
+
+function renderCommon(facts: LauncherFacts): string {
+  const { release, environment, isReady, binds } = pieces(facts);
+  const bin = `${word(facts.condaPrefix)}/bin`;
+  const careful = ['CONDENSE_TRACE', ...(facts.inherit === undefined ? [] : MARKS)];
+  return `
+if [[ $__cl_way = host ]]; then
+  if [[ -e ${word(facts.marker)} ]]; then
+    [[ -x ${bin}/$__cl_name && ! -d ${bin}/$__cl_name ]] && __cl_way=inside || __cl_way=plan
+  else
+    ${release}
+    [[ ${isReady} && ! -e $__cl_release/overrides/$__cl_name && ! -e $__cl_release/overrides/$__cl_name.env ]] || __cl_way=plan
+  fi
+fi
+if [[ $__cl_way != plan ]]; then
+  ${environment}
+  # A caller who exports one of these gets the careful way.
+  __cl_names=" \${__cl_have[*]%%=*} "
+  case $__cl_names in ${careful.map((name) => `*\\ ${name}\\ *|`).join('')}${OWN_OF_BASH_PATTERN}) ;; *) __cl_simple=1 ;; esac
+  # What bash changes by itself; all other variables it hands on as they came.
+  __cl_special=()
+  for __cl_x in "\${__cl_have[@]}"; do
+    case $__cl_x in [OPS][HLSW][124DLV]*)
+      case $__cl_x in PWD=* | OLDPWD=* | SHLVL=* | PS[124]=*) __cl_special+=("$__cl_x") ;; esac
+      ;;
+    esac
+  done
+  __cl_path=$PATH
+fi
+if [[ $__cl_way$__cl_simple = inside1 ]]; then
+  ${renderHandOn(bin)}
+fi
+if [[ $__cl_way = host ]]; then
+  ${renderPath(facts)}
+  ${binds}
+fi
+${renderJoinSession(facts, facts.inherit === undefined ? '' : renderPlainInheritance(facts.inherit))}`;
+}
+
+/** The environment's own commands come first where its farm stands on the caller's PATH: inside, no launcher is needed. */
+function renderPath(facts: LauncherFacts): string {
+  const bin = `${word(facts.condaPrefix)}/bin`;
+  const releases = word(facts.releasesDir);
+  return `
+case :$PATH: in
+  *:${bin}:*) ;;
+  ${facts.farmRoots.map((root) => `*:${word(root)}/*`).join(' | ')})
+    __cl_rest=$PATH: __cl_done=
+    while [[ $__cl_rest ]]; do
+      __cl_x=\${__cl_rest%%:*} __cl_rest=\${__cl_rest#*:}
+      case $__cl_x in ${facts.farmRoots.map((root) => `${word(root)}/*`).join(' | ')})
+        if [[ $__cl_x = ${releases}/* || $__cl_x -ef ${releases}/${word(facts.releaseId)}/bin ]]; then
+          __cl_path=$__cl_done${bin}:$__cl_x:$__cl_rest
+          __cl_path=\${__cl_path%:}
+          break
+        fi
+        ;;
+      esac
+      __cl_done+=$__cl_x:
+    done
+    ;;
+esac
+`;
+}
+
+/**
+ * What is less common, or takes long anyway.
+ * @param more ways that set __cl_way, __cl_zero, __cl_path and "$@", or leave all as it is to the planner
+ */
+function renderCareful(facts: LauncherFacts, more: readonly string[]): string {
+  const bin = `${word(facts.condaPrefix)}/bin`;
+  return `
+__cl_runtime=${word(facts.runtime)}
+__cl_base=${word(facts.base)}
+__cl_trampoline=${quoteScript(TRAMPOLINE)}
+${facts.sessions === undefined ? '' : '__cl_none=$CONDENSE_SESSION'}
 # bash ignores SIGQUIT itself; with a trap, /proc tells whether the caller does. exec takes the trap away.
 trap : QUIT
-__cl_N=${word(facts.fullName)}
-__cl_prefix=${word(facts.condaPrefix)}
-__cl_releases=${word(facts.releasesDir)}
-__cl_own=$__cl_releases/${word(facts.releaseId)}
-__cl_base=${word(facts.base)}
-__cl_runtime=${word(facts.runtime)}
-__cl_name=\${0##*\\/}
 __cl_note() { :; }
 if [[ $CONDENSE_TRACE = [1/]* ]]; then
   __cl_T=$CONDENSE_TRACE
@@ -53,96 +186,77 @@ if [[ $CONDENSE_TRACE = [1/]* ]]; then
       printf 'condense[%s] %s\\n' "$$" "$1" >&2
     fi
   }
-  __cl_note "$0: release $__cl_own, $# arguments"
+  __cl_note "$0: release ${facts.releasesDir}/${facts.releaseId}, $# arguments"
 fi
-# What python's venv makes in a venv of a venv: plan.ts.
-[[ $__cl_name = launcher && $0 = *[/]* && -e \${0%\\/*}/../pyvenv.cfg ]] && __cl_name=python
-${facts.sessions === undefined ? '' : '__cl_none=$CONDENSE_SESSION\n'}case $__cl_name in
-  '' | launcher${outside}) __cl_way=plan ;;
-  *) if [[ -e ${word(facts.marker)} ]]; then __cl_way=inside; else __cl_way=host; fi ;;
-esac
-case $__cl_way in
-  inside) [[ -x $__cl_prefix/bin/$__cl_name && ! -d $__cl_prefix/bin/$__cl_name ]] || __cl_way=plan ;;
-  host)
-    __cl_release=$__cl_own
-    if [[ $CONDENSE_RELEASE = "$__cl_N"/* ]]; then
-      __cl_x=\${CONDENSE_RELEASE#*\\/}
-      [[ $__cl_x && $__cl_x != *[!0-9A-Za-z-]* && -r $__cl_releases/$__cl_x/env.sqsh ]] && __cl_release=$__cl_releases/$__cl_x
-    fi
-    [[ ! -e /.singularity.d && ! $CONTAINER_OVERLAY_PATH ]] || __cl_way=plan
-    [[ -r $__cl_release/env.sqsh && -r $__cl_base && -x $__cl_runtime ]] || __cl_way=plan
-    [[ ! -e $__cl_release/overrides/$__cl_name && ! -e $__cl_release/overrides/$__cl_name.env ]] || __cl_way=plan
-    ;;
-esac${deferAll ? '\n__cl_way=plan' : ''}
-
-${renderInherited(facts)}__cl_note "way: $__cl_way (inside: directly; host: a session or a container; plan: the planner decides)"
-if [[ $__cl_way != plan ]]; then
-  __cl_path=$PATH
-  if [[ $__cl_way = host && ( ${onPath} ) && :$PATH: != *:"$__cl_prefix"/bin:* ]]; then
-    # The environment's own commands come first where its farm stands on the caller's PATH: inside, no launcher is needed.
-    __cl_rest=$PATH: __cl_done=
-    while [[ $__cl_rest ]]; do
-      __cl_x=\${__cl_rest%%:*} __cl_rest=\${__cl_rest#*:}
-      if [[ $__cl_x = @(${farms})/* && ( $__cl_x = "$__cl_releases"/* || $__cl_x -ef $__cl_own/bin ) ]]; then
-        __cl_path=$__cl_done$__cl_prefix/bin:$__cl_x:$__cl_rest
-        __cl_path=\${__cl_path%:}
-        break
-      fi
-      __cl_done+=$__cl_x:
-    done
-  fi
-  # The kernel's copy is exact; bash's own variables are not.
-  mapfile -td '' __cl_have <"/proc/$$/environ"
-  # What bash changes by itself; all other variables it hands on as they came.
-  __cl_special=()
-  for __cl_x in "\${__cl_have[@]}"; do
-    case $__cl_x in PWD=* | OLDPWD=* | SHLVL=* | PS[124]=*) __cl_special+=("$__cl_x") ;; esac
-  done
-  [[ \${PATH@a} = *x* ]] && __cl_special+=("PATH=$__cl_path")
-  [[ -v __cl_L ]] && __cl_special+=("LC_ALL=$__cl_L")
-  __cl_x=" \${__cl_have[*]%%=*} "
-  case $__cl_x in ${OWN_OF_BASH_PATTERN}) __cl_simple= ;; *) __cl_simple=1 ;; esac
-  __cl_note "PATH inside: $__cl_path"
-fi
-${renderSimple(facts)}
-# From here on what is less common, or takes long anyway.
-__cl_become() {
-${BECOME_PROGRAM.replaceAll(/^(?=.)/gm, '  ')}
-}
+__cl_gone=() __cl_new=()
+__cl_note "way: $__cl_way (inside: directly; host: a session or a container; plan: the planner decides, or what is said next)"
+${renderFindSession(facts)}
 ${renderStartSession(facts)}
-if [[ $__cl_way != plan ]]; then
-  __cl_want=("\${__cl_new[@]}") __cl_names=("\${__cl_new[@]%%=*}")
-  for __cl_x in "\${__cl_have[@]}"; do
-    # The kernel's copy still has what does not come along.
-    [[ " \${__cl_gone[*]} " != *" \${__cl_x%%=*} "* ]] || continue
-    case \${__cl_x%%=*} in
-      '' | [0-9]* | *[!a-zA-Z0-9_]* | ${UNASSIGNABLE_PATTERN}) ;;
-      PATH) __cl_want+=("PATH=$__cl_path") ;;
-      SHELLOPTS) __cl_opts=\${__cl_x#*=} ;;
-      BASHOPTS) __cl_shopts=\${__cl_x#*=} ;;
-      ${RUNTIME_PATTERN})
-        __cl_want+=("$__cl_x")
-        [[ $__cl_way = inside ]] && __cl_names+=("\${__cl_x%%=*}")
-        ;;
-      *)
-        __cl_want+=("$__cl_x")
-        __cl_names+=("\${__cl_x%%=*}")
-        ;;
-    esac
-  done
-fi
-
-if [[ $__cl_way = inside ]]; then
+if [[ $__cl_way = inside || $__cl_way = host ]]; then
   __cl_zero=$0
-  __cl_become "$__cl_prefix/bin/$__cl_name" "$@"
-elif [[ $__cl_way = host ]]; then
+  __cl_words=(${bin}/"$__cl_name" "$@")
+fi
+${renderContainer(facts)}
+${more.length === 0 ? '' : [...more, renderContainer(facts)].join('')}
+if [[ $__cl_way != plan ]]; then
+  ${renderWanted()}
+fi
+__cl_become() {
+${BECOME_PROGRAM}
+}
+[[ $__cl_way = plan ]] || __cl_become "\${__cl_words[@]}"
+
+__cl_note "asks the planner"
+# The second way is slower, and works with little address space (ulimit -v) and below a package.json of somebody's.
+# Standard error is the caller's all the while: the planner looks whether it is a terminal.
+{
+  __cl_t=$(ulimit -Sc 0; exec -c ${word(facts.node)} --v8-pool-size=0 "$0" "$$" "$#" </dev/null 2>/dev/null) ||
+    __cl_t=$(ulimit -Sc 0; exec -c ${word(facts.node)} --jitless --v8-pool-size=0 - "$$" "$#" <"$0" 2>/dev/null)
+} && eval "$__cl_t"
+printf 'condense: %s\\n' "the planner of $__cl_N failed, ${word(facts.node).replaceAll(/[$"`\\]/g, '')} with $0, allow it more memory (ulimit -v) or tell the maintainers of the environment" >&2
+exit 125
+`;
+}
+
+/** What the program gets, and what the shell has of it: __cl_want, __cl_names and more of trampoline.ts. */
+function renderWanted(): string {
+  return `
+__cl_note "PATH inside: $__cl_path"
+__cl_want=("\${__cl_new[@]}") __cl_names=("\${__cl_new[@]%%=*}")
+for __cl_x in "\${__cl_have[@]}"; do
+  # The kernel's copy still has what does not come along.
+  [[ " \${__cl_gone[*]} " != *" \${__cl_x%%=*} "* ]] || continue
+  case \${__cl_x%%=*} in
+    '' | [0-9]* | *[!a-zA-Z0-9_]* | ${UNASSIGNABLE_PATTERN}) ;;
+    PATH) __cl_want+=("PATH=$__cl_path") ;;
+    SHELLOPTS) __cl_opts=\${__cl_x#*=} ;;
+    BASHOPTS) __cl_shopts=\${__cl_x#*=} ;;
+    ${RUNTIME_PATTERN})
+      __cl_want+=("$__cl_x")
+      [[ $__cl_way = host ]] || __cl_names+=("\${__cl_x%%=*}")
+      ;;
+    *)
+      __cl_want+=("$__cl_x")
+      __cl_names+=("\${__cl_x%%=*}")
+      ;;
+  esac
+done
+`;
+}
+
+/** Becomes the program in a session or in a container of its own, where __cl_way is `host`. */
+function renderContainer(facts: LauncherFacts): string {
+  return `
+if [[ $__cl_way = host ]]; then
+  ${facts.inherit === undefined ? '' : renderInheritance(facts.inherit)}
+  ${renderWanted()}
   # Long texts go through a file without a name: a runtime takes no more than 1 MB of arguments and environment.
   __cl_pack() {
     if [[ \${#__cl_t} -le ${VARIABLE_LIMIT_BYTES} ]]; then export "__cl_$1=$__cl_t"; else exec {__cl_x}<<<"$__cl_t" && export "__cl_F$1=$__cl_x"; fi
   }
   [[ \${#__cl_want[@]} = 0 ]] || printf -v __cl_t '%q ' "\${__cl_want[@]}"
   __cl_pack E
-  set -- "$0" "$__cl_prefix/bin/$__cl_name" "$@"
+  set -- "$__cl_zero" "\${__cl_words[@]}"
   __cl_t=$*
   if [[ \${#__cl_t} -gt ${VARIABLE_LIMIT_BYTES} || $__cl_t = *[![:ascii:]]* ]]; then
     printf -v __cl_t '%q ' "$@"
@@ -159,40 +273,7 @@ elif [[ $__cl_way = host ]]; then
   ${facts.sessions === undefined ? '' : '__cl_session "$@"'}
   __cl_note "starts a container of its own from $__cl_release, binds \${__cl_binds#,}"
   exec "$__cl_runtime" -s exec \${__cl_binds:+--bind "\${__cl_binds#,}"} --overlay "$__cl_release/env.sqsh:ro" "$__cl_base" \\
-    /bin/bash --norc -pfc ${word(TRAMPOLINE)} bash "$@"
+    /bin/bash --norc -pfc "$__cl_trampoline" bash "$@"
 fi
-
-__cl_note "asks the planner"
-# The second way is slower, and works with little address space (ulimit -v) and below a package.json of somebody's.
-# Standard error is the caller's all the while: the planner looks whether it is a terminal.
-{
-  __cl_t=$(ulimit -Sc 0; exec -c ${word(facts.node)} --v8-pool-size=0 "$0" "$$" "$#" </dev/null 2>/dev/null) ||
-    __cl_t=$(ulimit -Sc 0; exec -c ${word(facts.node)} --jitless --v8-pool-size=0 - "$$" "$#" <"$0" 2>/dev/null)
-} && eval "$__cl_t"
-printf 'condense: %s\\n' "the planner of $__cl_N failed, ${word(facts.node).replaceAll(/[$"`\\]/g, '')} with $0, allow it more memory (ulimit -v) or tell the maintainers of the environment" >&2
-exit 125
-*/
 `;
-}
-
-/** Where bash hands on the environment as it came, but for a few variables: without a look at each of them. */
-function renderSimple(facts: LauncherFacts): string {
-  const binds = outermost([...facts.binds, ...facts.farmRoots])
-    .map(word)
-    .join(' ');
-  return `if [[ $__cl_way = inside && $__cl_simple ]]; then
-  set -- "$0" "$__cl_prefix/bin/$__cl_name" "$@"
-  [[ \${#__cl_special[@]} = 0 ]] || printf -v __cl_E '%q ' "\${__cl_special[@]}"
-  ${HAND_ON.replaceAll('\n', '\n  ')}
-fi
-if [[ $__cl_way = host ]]; then
-  for __cl_x in ${binds}; do [[ -e $__cl_x ]] && __cl_binds+=,$__cl_x; done
-fi
-${renderFindSession(facts)}
-${renderJoinSession(facts)}`;
-}
-
-function renderInherited({ inherit }: LauncherFacts): string {
-  if (inherit === undefined) return '__cl_gone=() __cl_new=()\n';
-  return `__cl_gone=() __cl_new=()\nif [[ $__cl_way = host ]]; then\n${renderInheritance(inherit).replaceAll(/^(?=.)/gm, '  ')}\nfi\n`;
 }

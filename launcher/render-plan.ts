@@ -1,5 +1,5 @@
 // A launch plan as shell words for the waiting prelude, which evaluates them and becomes the program.
-import { isForRuntime, RUNTIME_PATH, sortEnvironment } from './environment.ts';
+import { isForRuntime, RUNTIME_PATH, sortEnvironment, valueOf } from './environment.ts';
 import { describeExplanation, explainPlan, explanationJson, type Explanation } from './explain.ts';
 import type { Invocation } from './invocation.ts';
 import type { LauncherFacts } from './facts.ts';
@@ -7,7 +7,6 @@ import { startedOtherwise, type ContainerPlan, type LaunchPlan, type ProgramPlan
 import { renderLayer } from './layer.ts';
 import { runtimeArguments } from './runtime-arguments.ts';
 import { bytesOf, shellQuote } from './shell-quote.ts';
-import { TRAMPOLINE } from './trampoline.ts';
 
 /** The kernel takes strings of up to 131072 bytes (execve(2)). */
 export const VARIABLE_LIMIT_BYTES = 100_000;
@@ -28,7 +27,7 @@ export function renderPlan(
     const way = plan.program.startsWith(`${facts.condaPrefix}/`) || plan.program === plan.zero ? 'inside' : 'host';
     if (purpose === 'explain') return `${row(way)}\n${say(describeExplanation(explanation()))}`;
     if (purpose === 'explain-json') return `__cl_way='{"kind": "${way}"}'\n${sayJson(explanation())}`;
-    return `${note(`runs ${plan.program}: ${plan.because}`)}\n${renderPrompt(plan)}${renderProgram(plan)}`;
+    return `${note(`runs ${plan.program}: ${plan.because}`)}\n${renderPrompt(plan)}${renderProgram(plan, invocation)}`;
   }
   const { before, trampolineArguments, runtime } = renderContainer(plan, facts, invocation);
   if (purpose === 'explain')
@@ -150,7 +149,7 @@ function renderContainer(plan: ContainerPlan, facts: LauncherFacts, invocation: 
     __cl_B: bashOptions,
     PATH: RUNTIME_PATH,
   };
-  const command = [facts.runtime, ...runtimeArguments(plan, facts), '/bin/bash', '--norc', '-pfc', TRAMPOLINE, 'bash'];
+  const command = [facts.runtime, ...runtimeArguments(plan, facts), '/bin/bash', '--norc', '-pfc'];
   return {
     before: [
       'if [[ . -ef / ]]; then __cl_D=; else exec {__cl_D}<.; fi',
@@ -162,10 +161,11 @@ function renderContainer(plan: ContainerPlan, facts: LauncherFacts, invocation: 
       ...Object.entries(variables).map(([name, value]) =>
         value === undefined ? '' : `export ${name}=${shellQuote(value)}`,
       ),
-      // As the prelude has them.
+      // As the prelude has them; what was sent by another host has its own.
+      `__cl_none=${shellQuote(valueOf(plan.environment, 'CONDENSE_SESSION') ?? '')}`,
       `__cl_release=${shellQuote(plan.release)} __cl_binds=${shellQuote(plan.binds.map((bind) => `,${bind}`).join(''))}`,
     ],
-    runtime: command.map(shellQuote).join(' '),
+    runtime: `${command.map(shellQuote).join(' ')} "$__cl_trampoline" bash`,
     trampolineArguments: isPlain ? `${words.map(shellQuote).join(' ')}${promptArguments(plan)}` : '',
   };
 }
@@ -177,8 +177,10 @@ function renderPacked(letter: 'E' | 'W', words: readonly string[]): string {
   return `exec {__cl_x}<<<${shellQuote(text)} && export __cl_F${letter}=$__cl_x`;
 }
 
-function renderProgram(plan: ProgramPlan): string {
-  const { wanted, names, shellOptions, bashOptions } = sortEnvironment(plan.environment, plan.path);
+function renderProgram(plan: ProgramPlan, invocation: Invocation): string {
+  const { wanted, shellOptions, bashOptions } = sortEnvironment(plan.environment, plan.path);
+  // The waiting shell has the caller's, also what is to be no more.
+  const { names } = sortEnvironment(invocation.environment, undefined);
   const list = (words: readonly string[]): string => words.map(shellQuote).join(' ');
   return [
     `__cl_zero=${shellQuote(plan.zero)}`,

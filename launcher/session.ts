@@ -1,9 +1,10 @@
 // Sessions: one mounted container per user, node, job and release, which later commands join through its user and mount
 // namespaces instead of mounting their own. Shell text for the prelude and for what the planner answers, so that both
 // ways join alike. docs/launcher.md says what users and admins can rely on.
-import type { LauncherFacts } from './facts.ts';
+import type { LauncherFacts, SessionFacts } from './facts.ts';
 import { bytesOf, shellQuote } from './shell-quote.ts';
-import { JOINED, TRAMPOLINE } from './trampoline.ts';
+import { compactScript, quoteScript } from './shell-text.ts';
+import { JOINED } from './trampoline.ts';
 
 const word = (text: string): string => shellQuote(bytesOf(text));
 
@@ -20,7 +21,7 @@ const START_SECONDS = 20;
  * of the session's file; the marker.
  * The look at ns/mnt of others needs no privilege: they are the same user's in the same user namespace (ptrace(2)).
  */
-const HOLDER = `
+const HOLDER = compactScript(`
 trap __cl_over=1 TERM HUP INT
 [[ -e $5 ]] && printf %s "$1" >"/proc/$$/comm" || exit
 exec {__cl_p}<> <(:)
@@ -50,7 +51,81 @@ while :; do
     exit 0
   fi
 done
-`.trimStart();
+`);
+
+/**
+ * What a session is for, __cl_c, and its file, __cl_f: the same image, mounts and runtime settings, and what ends with a
+ * job must not carry another one: a session for each cgroup, but for those of a job's single tasks.
+ * In: __cl_release, __cl_binds.
+ */
+const renderContext = (
+  { base, fullName }: LauncherFacts,
+  { directory }: SessionFacts,
+  settings: readonly [before: string, after: string],
+): string => `
+mapfile -t __cl_s </proc/self/cgroup
+__cl_x=\${__cl_s[*]%/task_*}
+__cl_c=$__cl_release\\|${word(base)}\\|$__cl_binds\\|$HOME\\|$__cl_x
+${settings[0]}
+for __cl_f in "\${!APPTAINER_@}" "\${!SINGULARITY_@}" "\${!NVIDIA_@}"; do
+  printf -v __cl_t '%q ' "$__cl_f=\${!__cl_f}" && __cl_c+=$__cl_t
+done
+${settings[1]}
+__cl_x=\${__cl_x//\\//_}
+[[ \${#__cl_x} -le 100 ]] || __cl_x=\${__cl_x: -100}
+__cl_f=${word(directory)}/condense-$EUID/${word(fullName)}-\${__cl_release##*\\/}-$__cl_x
+`;
+
+/**
+ * Whether it is there; then its namespaces are held open as __cl_u and __cl_m. Its file has five lines, the last one
+ * "end". Its owner is looked at, and that its process is the one of its key: held open, the namespaces stay; the key,
+ * read afterwards, tells that they are the session's.
+ */
+const FIND = `[[ -O $__cl_f && ! -L $__cl_f ]] && mapfile -t __cl_s <"$__cl_f" &&
+[[ \${__cl_s[4]} = end && \${__cl_s[3]} = "$__cl_c" && \${__cl_s[1]} != *[!0-9]* && -O /proc/\${__cl_s[1]} ]] &&
+exec {__cl_u}<"/proc/\${__cl_s[1]}/ns/user" {__cl_m}<"/proc/\${__cl_s[1]}/ns/mnt" &&
+IFS= read -r __cl_x <"/proc/\${__cl_s[1]}/comm" && [[ $__cl_x = "\${__cl_s[2]}" ]]`;
+
+/**
+ * Becomes the program in a session that is there, in the common case.
+ * A working directory that the session does not show needs a container of its own, which may show it.
+ * bash and nsenter read the caller's locale when they start, and a bash without SHELL looks the user up: so the one inside
+ * gets both, and takes from the program what the caller has not (JOINED).
+ * In: __cl_release, __cl_have, __cl_names, __cl_special, __cl_path.
+ * @param inherit text that applies what does not come along
+ */
+export function renderJoinSession(facts: LauncherFacts, inherit: string): string {
+  const { sessions } = facts;
+  if (sessions === undefined) return '';
+  const ifSet: [string, string] = ['case $__cl_names in *\\ APPTAINER_*|*\\ SINGULARITY_*|*\\ NVIDIA_*)', ';; esac'];
+  return `
+if [[ $__cl_way$__cl_simple = host1 && $EUID != 0 && $CONDENSE_SESSION != off && -x ${word(sessions.nsenter)} ]]; then
+  ${renderContext(facts, sessions, ifSet)}
+  if {
+    ${FIND} &&
+    cd -P . && [[ . -ef / || /proc/\${__cl_s[1]}/root$PWD -ef . ]]
+  } 2>/dev/null; then
+    [[ . -ef / ]] && __cl_P= || __cl_P=$PWD
+    ${inherit}
+    case $__cl_names in
+      *\\ LD_*)
+        for __cl_x in "\${!LD_@}"; do
+          __cl_special+=("$__cl_x=\${!__cl_x}")
+          unset -v "$__cl_x"
+        done
+        ;;
+    esac
+    if [[ -v __cl_L ]]; then __cl_special+=("LC_ALL=$__cl_L"); else __cl_U=LC_ALL; fi
+    [[ $__cl_names = *\\ SHELL\\ * ]] || __cl_U+=' SHELL'
+    for __cl_x in "\${!__cl_special[@]}"; do export "__cl_e$__cl_x=\${__cl_special[__cl_x]}"; done
+    PATH=$__cl_path
+    export LC_ALL SHELL __cl_U __cl_N __cl_P __cl_M=${word(facts.marker)}
+    exec ${word(sessions.nsenter)} --user=/proc/self/fd/"$__cl_u" --mount=/proc/self/fd/"$__cl_m" --preserve-credentials \\
+      /bin/bash --norc -pfc "exec $__cl_u<&- $__cl_m<&-;"${quoteScript(JOINED)} bash "$0" ${word(facts.condaPrefix)}/bin/"$__cl_name" "$@"
+  fi
+fi
+`;
+}
 
 /**
  * Defines `__cl_context`, which prepares the look for a session, `__cl_find`, which finds it and holds its namespaces
@@ -66,60 +141,22 @@ __cl_leave() {
   __cl_u='' __cl_m=''
   return 1
 }
-# A session's file: five lines, the last one "end". Its owner is looked at, and that its process is the one of its key.
+__cl_leave
 __cl_find() {
-  __cl_s=() __cl_u=
-  [[ -O $__cl_f && ! -L $__cl_f ]] && mapfile -t __cl_s <"$__cl_f"
-  [[ \${__cl_s[4]} = end && \${__cl_s[3]} = "$__cl_c" && \${__cl_s[1]} != *[!0-9]* && -O /proc/\${__cl_s[1]} ]] || return
-  # Held open, the namespaces stay; the key, read afterwards, tells that they are the session's.
-  exec {__cl_u}<"/proc/\${__cl_s[1]}/ns/user" {__cl_m}<"/proc/\${__cl_s[1]}/ns/mnt" && IFS= read -r __cl_x <"/proc/\${__cl_s[1]}/comm"
-  [[ $__cl_x = "\${__cl_s[2]}" ]] || __cl_leave
+  __cl_s=()
+  { ${FIND}; } || __cl_leave
 } 2>/dev/null
-# What a session is for: the same image, mounts and runtime settings, and what ends with a job must not carry another
-# one: a session for each cgroup, but for those of a job's single tasks.
 __cl_context() {
   [[ $EUID != 0 && $__cl_none != off && -x $__cl_runtime && -x ${word(sessions.nsenter)} ]] || return
-  mapfile -t __cl_s </proc/self/cgroup
-  __cl_x="\${__cl_s[*]%/task_*}"
-  printf -v __cl_c '%q ' "$__cl_release" "$__cl_base" "$__cl_binds" "$HOME" "$__cl_x"
-  for __cl_f in "\${!APPTAINER_@}" "\${!SINGULARITY_@}" "\${!NVIDIA_@}"; do
-    printf -v __cl_t '%q ' "$__cl_f=\${!__cl_f}" && __cl_c+=$__cl_t
-  done
-  __cl_x=\${__cl_x//[!a-zA-Z0-9_.-]/_}
-  [[ \${#__cl_x} -le 100 ]] || __cl_x=\${__cl_x:\${#__cl_x}-100}
-  __cl_d=${word(sessions.directory)}/condense-$EUID
-  __cl_f=$__cl_d/$__cl_N-\${__cl_release##*\\/}-$__cl_x
+  ${renderContext(facts, sessions, ['', ''])}
 }
 `;
-}
-
-/** Becomes the program in a session that is there, in the common case. */
-export function renderJoinSession(facts: LauncherFacts): string {
-  const { sessions } = facts;
-  if (sessions === undefined) return '';
-  return `
-if [[ $__cl_way = host && $__cl_simple ]] && __cl_context && __cl_find; then
-  # A working directory that the session does not show needs a container of its own, which may show it.
-  if cd -P . 2>/dev/null && [[ . -ef / || /proc/\${__cl_s[1]}/root$PWD -ef . ]]; then
-    [[ . -ef / ]] && __cl_P= || __cl_P=$PWD
-    for __cl_x in "\${!LD_@}"; do
-      __cl_special+=("$__cl_x=\${!__cl_x}")
-      unset -v "$__cl_x"
-    done
-    [[ \${#__cl_special[@]} = 0 ]] || printf -v __cl_E '%q ' "\${__cl_special[@]}"
-    export __cl_E __cl_N __cl_P __cl_M=${word(facts.marker)}
-    __cl_note "joins the session of process \${__cl_s[1]} ($__cl_f)"
-    exec ${word(sessions.nsenter)} --user=/proc/self/fd/"$__cl_u" --mount=/proc/self/fd/"$__cl_m" --preserve-credentials \\
-      /bin/bash --norc -pfc "exec $__cl_u<&- $__cl_m<&-;"${word(JOINED)} bash "$0" "$__cl_prefix/bin/$__cl_name" "$@"
-  fi
-  __cl_leave
-fi`;
 }
 
 /**
  * Defines `__cl_session`, called with what the trampoline gets. It becomes the program where there is a session, or
  * where one could be started; else it returns, and the caller starts a container of its own.
- * In: __cl_release, __cl_binds, __cl_D and all that is exported for the trampoline.
+ * In: __cl_release, __cl_binds, __cl_trampoline, __cl_D and all that is exported for the trampoline.
  */
 export function renderStartSession(facts: LauncherFacts): string {
   const { sessions } = facts;
@@ -134,6 +171,7 @@ __cl_start() (
   # What would bind all who come later.
   [[ $(ulimit -t; ulimit -v; ulimit -d; nice) = $'unlimited\\nunlimited\\nunlimited\\n0' ]] || return
   umask 077
+  __cl_d=\${__cl_f%/*}
   [[ -d $__cl_d ]] || mkdir "$__cl_d"
   [[ -d $__cl_d && ! -L $__cl_d && -O $__cl_d && ! -L $__cl_f.lock ]] || return
   exec {__cl_l}>>"$__cl_f.lock" && flock -w ${START_SECONDS} "$__cl_l" || return
@@ -153,7 +191,7 @@ __cl_start() (
     unset -v __cl_E __cl_FE __cl_W __cl_FW __cl_D __cl_I __cl_S __cl_B __cl_O
     # shellcheck disable=SC2086 # three words, of digits the last
     exec setsid $__cl_all "$__cl_runtime" -s exec \${__cl_binds:+--bind "\${__cl_binds#,}"} --overlay "$__cl_release/env.sqsh:ro" "$__cl_base" \\
-      /bin/bash --norc -pfc ${word(HOLDER)} condense-session "$__cl_k" "$__cl_c" ${sessions.idleSeconds} "$__cl_h" ${word(facts.marker)} </dev/null
+      /bin/bash --norc -pfc ${quoteScript(HOLDER)} condense-session "$__cl_k" "$__cl_c" ${sessions.idleSeconds} "$__cl_h" ${word(facts.marker)} </dev/null
   )
   IFS= read -rt ${START_SECONDS} -u "$__cl_r" __cl_x
   if [[ $__cl_x = ready ]] && __cl_find; then
@@ -172,6 +210,6 @@ __cl_session() {
   export __cl_P "__cl_C=$__cl_u $__cl_m" __cl_M=${word(facts.marker)}
   __cl_note "joins the session of process \${__cl_s[1]} ($__cl_f)"
   exec ${word(sessions.nsenter)} --user=/proc/self/fd/"$__cl_u" --mount=/proc/self/fd/"$__cl_m" --preserve-credentials \\
-    /bin/bash --norc -pfc ${word(TRAMPOLINE)} bash "$@"
+    /bin/bash --norc -pfc "$__cl_trampoline" bash "$@"
 }`;
 }

@@ -21,7 +21,10 @@ const PREFIXES: Readonly<Record<string, string>> = {
   until: '',
   while: '',
 };
-const SHELLS = /^(|.*\/)(sh|bash|dash|ksh|zsh|csh|tcsh|fish)$/;
+const SHELL_NAMES = ['sh', 'bash', 'dash', 'ksh', 'zsh', 'csh', 'tcsh', 'fish'];
+const SHELLS = new RegExp(`^(|.*/)(${SHELL_NAMES.join('|')})$`);
+/** As `case` patterns for the prelude, a comment to Node: words that do not tell alone which command starts. */
+export const NOT_ALONE = [...Object.keys(PREFIXES), ...SHELL_NAMES.flatMap((name) => [name, `*[/]${name}`])];
 
 /** First words of the simple commands, in order; what a `sh -c '...'` starts too. */
 export function listCommands(text: string): string[] {

@@ -13,6 +13,13 @@ const WITH_ARGUMENT = 'bceilmopBDEFIJLOQRSwW';
 const WITHOUT_ARGUMENT = '1246afgknqstvxACGKMNTVXYy';
 /** No command of the caller's runs there: forwarding, subsystem, control, queries. */
 const NO_COMMAND = 'GNOQsVW';
+
+const without = (letters: string, others: string): string => letters.replaceAll(new RegExp(`[${others}]`, 'g'), '');
+/** Options that change nothing of this, alone and with an argument: what the prelude understands. */
+export const PLAIN_OPTIONS = {
+  alone: without(WITHOUT_ARGUMENT, NO_COMMAND),
+  withArgument: without(WITH_ARGUMENT, NO_COMMAND),
+};
 const NO_COMMAND_SETTING = /^\s*(remotecommand|sessiontype)\b/i;
 
 /**

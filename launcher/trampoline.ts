@@ -2,6 +2,7 @@
 // environment, argv[0] and working directory, and becomes it. Container runtimes change PATH, LD_LIBRARY_PATH, PS1 and
 // more, replace bytes that are no UTF-8, and take 0.4 ms for each variable, so the environment travels packed.
 // Everything is exec'd, nothing forked; every variable is named __cl_ and is no more when the program starts.
+import { compactScript } from './shell-text.ts';
 
 /**
  * The last step towards a program, on both sides of the container's wall. "$@" is the program and its arguments.
@@ -10,7 +11,7 @@
  * SHELLOPTS and BASHOPTS, if any: whoever exports them means those options, not the ones of the launcher's shell).
  * No comment terminator in it: it stands in the prelude too.
  */
-export const BECOME_PROGRAM = `
+export const BECOME_PROGRAM = compactScript(`
 # Unset first: only so do RANDOM, SECONDS and their like become plain variables that keep what they are given.
 for __cl_x in PWD OLDPWD "\${__cl_names[@]}" "\${__cl_want[@]%%=*}"; do unset -v "$__cl_x"; done 2>/dev/null
 [[ \${#__cl_want[@]} = 0 ]] || export "\${__cl_want[@]}" 2>/dev/null
@@ -41,42 +42,58 @@ if [[ -v __cl_shopts ]]; then
   done 2>/dev/null
 fi
 exec -a "$__cl_zero" -- "$@"
-`.trim();
+`);
+
+/** The exec builtin takes one off SHLVL. */
+const RAISE_LEVEL = `case \${SHLVL-x} in '' | 0?* | ????* | *[!0-9]*) ;; *) SHLVL=$((SHLVL + 1)) ;; esac`;
 
 /**
- * The same for the common case, in which bash hands on the environment as it came but for __cl_E: shell words NAME=VALUE,
- * what the caller has of PATH, LC_ALL, PWD, OLDPWD, SHLVL, PS1, PS2, PS4 and, in a session, LD_*. "$@" is argv[0], the program, its arguments.
+ * The same for the common case, in which bash hands on the environment as it came but for a few variables, without a look
+ * at each of them. In: __cl_special, NAME=VALUE, what the caller has of PWD, OLDPWD, SHLVL, PS1, PS2, PS4; __cl_L, its
+ * LC_ALL, if any; __cl_name. "$0" is argv[0], "$@" the arguments. No __cl_ variable is exported.
+ * @param bin the directory of the program, in shell's words
  */
-export const HAND_ON = `
+export const renderHandOn = (bin: string): string => `
 unset -v PWD OLDPWD SHLVL
-[[ $__cl_E ]] && eval "export $__cl_E" 2>/dev/null
-# The exec builtin takes one off.
-case \${SHLVL-x} in '' | 0?* | ????* | *[!0-9]*) ;; *) SHLVL=$((SHLVL + 1)) ;; esac
-unset -v "\${!__cl_@}"
-exec -a "$1" -- "\${@:2}"
-`.trim();
+[[ \${#__cl_special[@]} = 0 ]] || export "\${__cl_special[@]}"
+{ [[ ! -v __cl_L ]] || LC_ALL=$__cl_L; } 2>/dev/null
+${RAISE_LEVEL}
+exec -a "$0" -- ${bin}/"$__cl_name" "$@"
+`;
 
 /**
- * What `bash --norc -pfc` gets in a session in that case: besides __cl_E the full name in __cl_N, the working directory
- * in __cl_P or nothing for /, and the marker in __cl_M.
+ * What `bash --norc -pfc` gets in a session in that case. "$@" is argv[0], the program, its arguments. In: the same
+ * variables one by one as __cl_e0, __cl_e1, ..., LC_ALL and LD_* with them; __cl_U, names that the caller has not
+ * exported; __cl_N, the full name; __cl_P, the working directory or nothing for /; __cl_M, the marker.
  */
-export const JOINED = `
+export const JOINED = compactScript(`
 [[ ! $__cl_P ]] || cd -- "$__cl_P" 2>/dev/null || __cl_x="cannot enter $__cl_P there, run it again"
 [[ -x $2 && ! -d $2 ]] || __cl_x=none
 [[ -e $__cl_M ]] || __cl_x="it ended while this command was on its way into it, run it again"
 if [[ -v __cl_x ]]; then
   if [[ $__cl_x != none ]]; then
-    printf 'condense: in the session of %s: %s\\n' "$__cl_N" "$__cl_x" >&2
+    printf "condense: in the session of %s: %s\\n" "$__cl_N" "$__cl_x" >&2
     exit 125
   elif [[ -e $2 ]]; then
-    printf 'condense: this is not a program, %s, run it through its interpreter\\n' "$2" >&2
+    printf "condense: this is not a program, %s, run it through its interpreter\\n" "$2" >&2
     exit 126
   fi
-  printf 'condense: %s has no such command, %s, see what there is with: launcher ls %s\\n' "$__cl_N" "$2" "\${2%/*}" >&2
+  printf "condense: %s has no such command, %s, see what there is with: launcher ls %s\\n" "$__cl_N" "$2" "\${2%/*}" >&2
   exit 127
 fi
-${HAND_ON}
-`.trimStart();
+export -n $__cl_U
+unset -v PWD OLDPWD SHLVL __cl_N __cl_P __cl_M __cl_U
+if [[ -v __cl_e0 ]]; then
+  for ((__cl_x = 0; ; __cl_x++)); do
+    [[ -v __cl_e$__cl_x ]] || break
+    __cl_y=__cl_e$__cl_x
+    export "\${!__cl_y}"
+    unset -v "$__cl_y"
+  done 2>/dev/null
+fi
+${RAISE_LEVEL.replace("'' | ", '"" | ')}
+exec -a "$1" -- "\${@:2}"
+`);
 
 /**
  * What `bash --norc -pfc` gets (without --norc, -c with a socket as standard input reads ~/.bashrc). Its arguments: argv[0], program, arguments; or none, when they are packed.
@@ -89,7 +106,7 @@ ${HAND_ON}
  * - __cl_S, __cl_B: the caller's exported SHELLOPTS and BASHOPTS;
  * - __cl_I: the signals that the caller ignores (nohup, a background job), as SigIgn of proc(5): apptainer forgets them.
  */
-export const TRAMPOLINE = `
+export const TRAMPOLINE = compactScript(`
 [[ -v __cl_FE ]] && IFS= read -rd '' -u "$__cl_FE" __cl_E
 [[ -v __cl_FW ]] && IFS= read -rd '' -u "$__cl_FW" __cl_W
 for __cl_x in $__cl_FE $__cl_FW $__cl_C; do exec {__cl_x}<&-; done
@@ -121,4 +138,4 @@ for __cl_x in "\${__cl_have[@]%%=*}"; do
   case $__cl_x in '' | [0-9]* | *[!a-zA-Z0-9_]* | __cl_N) ;; *) __cl_names+=("$__cl_x") ;; esac
 done
 ${BECOME_PROGRAM}
-`.trimStart();
+`);

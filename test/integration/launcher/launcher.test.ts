@@ -377,7 +377,8 @@ test.each([
   fs.writeFileSync(path.join(release.dir, 'prelude.sh'), prelude);
   execaSync(process.execPath, ['--check', path.join(release.dir, 'launcher.cjs')]);
   execaSync('bash', ['-n', path.join(release.dir, 'prelude.sh')]);
-  execaSync('shellcheck', ['--shell=bash', path.join(release.dir, 'prelude.sh')]);
+  // Scripts for another bash stand in it between single quotes, on purpose.
+  execaSync('shellcheck', ['--shell=bash', '--exclude=SC2016', path.join(release.dir, 'prelude.sh')]);
 });
 
 test("L27: a common launch is the caller's own process to the end, and Node is not needed", () => {

@@ -46,7 +46,9 @@ export async function makeRelease({
   readonly standIn?: boolean;
   readonly name?: string;
   readonly sessions?: Pick<SessionFacts, 'policy' | 'idleSeconds'>;
-  readonly besides?: Partial<Pick<LauncherFacts, 'inherit' | 'binds'>>;
+  readonly besides?: Partial<
+    Pick<LauncherFacts, 'inherit' | 'binds' | 'outsideCommands' | 'sshHosts' | 'moduleVariables'>
+  >;
 } = {}): Promise<TestRelease> {
   const id = '20261121T000000Z-00000001';
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'condense-launcher-'));
@@ -95,7 +97,7 @@ export async function makeRelease({
     await execa(runtime, ['build', facts.base, `${facts.base}.def`]);
   }
   writeLauncher(path.join(release, 'launcher'), facts, await buildPlanner());
-  for (const command of [...COMMANDS, ENTRY_POINT, 'ssh', 'absent', 'data']) {
+  for (const command of [...new Set([...COMMANDS, ENTRY_POINT, 'ssh', 'absent', 'data', ...facts.outsideCommands])]) {
     fs.symlinkSync('../launcher', path.join(release, 'bin', command));
   }
   fs.mkdirSync(path.join(dir, 'site/apps/scripts'));
