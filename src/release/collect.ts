@@ -9,6 +9,7 @@ import { isAside, moveAside, NotOurs } from '../system/move-aside.ts';
 import { planCollection, type CollectItem } from './collect-plan.ts';
 import { readCollectFacts, type CollectLook } from './collect-store.ts';
 import { describeEntry, writeJournal } from './journal.ts';
+import { readClaims } from './lock-claim.ts';
 import { PUBLISH_WAIT_MS, withLock } from './site-lock.ts';
 
 export interface Collection {
@@ -35,6 +36,7 @@ const STORE_WAIT_MS = 300_000;
  */
 export async function removeUnneeded(config: SiteConfig, layout: Layout, signal: AbortSignal): Promise<Collection> {
   return await withLock(layout.lockFile('gc'), 'gc', async () => {
+    for (const { file, state } of await readClaims(layout.locks)) if (state === 'dead') await removeTree(file);
     const first = await planGc(config, layout);
     const half = first.items.filter(({ keep, path: at }) => !keep && isAside(path.basename(at)));
     const problems: Problem[] = [];

@@ -1,5 +1,6 @@
 // What was short when a call failed for want of room: looked up at once, since cleaning up after the failure gives it back.
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 
 export interface ShortRoom {
@@ -30,11 +31,17 @@ export function noteRoom(error: unknown, file: string): unknown {
   const failure = error as NodeJS.ErrnoException;
   if (failure.syscall === undefined) return error;
   failure.path ??= file;
-  if ((failure.code === 'ENOSPC' || failure.code === 'EDQUOT') && !shortRooms.has(error)) {
+  const code = readErrnoName(failure);
+  if ((code === 'ENOSPC' || code === 'EDQUOT') && !shortRooms.has(error)) {
     const room = probeRoom(path.dirname(path.resolve(file)));
     if (room) shortRooms.set(error, room);
   }
   return error;
+}
+
+/** The name of errno(3). libuv knows none for EDQUOT, and Node then says `Unknown system error -122` (uv.h, UV_ERRNO_MAP). */
+export function readErrnoName({ code, errno }: NodeJS.ErrnoException): string | undefined {
+  return errno === -os.constants.errno.EDQUOT ? 'EDQUOT' : code;
 }
 
 /** As `noteRoom`, of what is awaited. */

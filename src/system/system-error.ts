@@ -1,7 +1,7 @@
 // What the kernel refuses for a reason that a person can mend: rights, space and broken disks. In one place, since any step can meet it.
 import path from 'node:path';
 import { AppError } from './app-error.ts';
-import { readShortRoom } from './disk-room.ts';
+import { readErrnoName, readShortRoom } from './disk-room.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 
 interface Mendable {
@@ -27,7 +27,8 @@ const MENDABLE: Readonly<Record<string, Mendable>> = {
 export function describeSystemError(error: unknown, exit: ExitCode = EXIT.siteNotReady): AppError | undefined {
   if (!(error instanceof Error)) return undefined;
   // Of copies, links and renames `dest` is what was to be made.
-  const { code = '', syscall, path: source, dest } = error as NodeJS.ErrnoException & { readonly dest?: string };
+  const { syscall, path: source, dest } = error as NodeJS.ErrnoException & { readonly dest?: string };
+  const code = readErrnoName(error) ?? '';
   const at = dest ?? source;
   const known = MENDABLE[code];
   if (!known || syscall === undefined) return undefined;
