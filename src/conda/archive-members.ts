@@ -5,7 +5,7 @@ import { packageHostile, packageInvalid } from './package-problem.ts';
 /** What a tar header says, before anything of it is believed. */
 export interface MemberHeader {
   readonly name: string;
-  /** tar-stream's name of the type; `null` for those it does not know. */
+  /** `file`, `symlink`, `link`, `directory`, ...; nothing for types that are not known. */
   readonly type: string | null | undefined;
   readonly mode: number;
   readonly mtimeSeconds: number;

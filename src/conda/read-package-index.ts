@@ -1,12 +1,12 @@
 // Reads info/index.json out of a package archive, and no more of it than that takes.
-import { PassThrough, type Duplex, type Readable, type Writable } from 'node:stream';
+import { PassThrough, type Duplex, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import zlib from 'node:zlib';
-import tar from 'tar-stream';
 import yauzl from 'yauzl';
 import { AppError, errorMessage } from '../system/app-error.ts';
 import { readBzip2 } from './bzip2.ts';
 import { packageInvalid } from './package-problem.ts';
+import { TarReader } from './tar-reader.ts';
 
 /** The largest of conda-forge have a tenth of that. */
 const MAX_INDEX_BYTES = 4 << 20;
@@ -47,26 +47,32 @@ async function readOfConda(file: string): Promise<Buffer | undefined> {
 }
 
 async function findIndex(source: Readable, through: Duplex): Promise<Buffer | undefined> {
-  const extract = tar.extract();
-  // Its failure also ends the loop below, but not where the loop has found what it wants.
-  const feeding = pipeline(source, through, extract as unknown as Writable);
-  feeding.catch(() => undefined);
+  let found: Buffer | undefined;
+  const reader = new TarReader({
+    begin: ({ name, type, sizeBytes }) => {
+      if (found || name.replace(/^\.\//, '') !== 'info/index.json' || type !== 'file') return 'skip';
+      if (sizeBytes > MAX_INDEX_BYTES) throw new Error(`its info/index.json has ${sizeBytes} bytes`);
+      return 'whole';
+    },
+    whole: (data) => {
+      found = Buffer.from(data);
+    },
+    piece: () => undefined,
+    end: () => undefined,
+  });
   try {
-    for await (const entry of extract) {
-      if (entry.header.name.replace(/^\.\//, '') !== 'info/index.json' || entry.header.type !== 'file') {
-        entry.resume();
-        continue;
+    await pipeline(source, through, async (chunks: AsyncIterable<Buffer>) => {
+      for await (const chunk of chunks) {
+        reader.push(chunk);
+        if (found) return;
       }
-      if (entry.header.size > MAX_INDEX_BYTES) throw new Error(`its info/index.json has ${entry.header.size} bytes`);
-      const chunks: Buffer[] = [];
-      for await (const chunk of entry as unknown as AsyncIterable<Buffer>) chunks.push(chunk);
-      return Buffer.concat(chunks);
-    }
-  } finally {
-    extract.destroy();
+      reader.finish();
+    });
+  } catch (error) {
+    // Also that what comes after it was not read.
+    if (!found) throw error;
   }
-  await feeding;
-  return undefined;
+  return found;
 }
 
 function parseObject(bytes: Buffer): Readonly<Record<string, unknown>> | undefined {

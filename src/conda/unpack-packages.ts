@@ -86,12 +86,17 @@ export async function unpackPackages(request: UnpackRequest): Promise<UnpackedPa
 class UnpackThreads {
   readonly #all: readonly Worker[];
   readonly #idle: Worker[];
+  #failure: { readonly error: unknown } | undefined;
 
   /** @param signal stops what is being unpacked, which then fails */
   constructor(count: number, signal: AbortSignal) {
     // Built, the worker is a file beside the bundle; in the source tree, Node runs the TypeScript.
     const file = import.meta.url.endsWith('.ts') ? './unpack-worker.ts' : './unpack-worker.mjs';
-    this.#all = Array.from({ length: count }, () => new Worker(new URL(file, import.meta.url)));
+    this.#all = Array.from({ length: count }, () => {
+      const worker = new Worker(new URL(file, import.meta.url));
+      // Also while nobody waits for it: an error without a listener would end the process.
+      return worker.on('error', (error) => (this.#failure ??= { error }));
+    });
     this.#idle = [...this.#all];
     const stop = (): void => {
       for (const worker of this.#all) worker.postMessage({ kind: 'stop' } satisfies UnpackOrder);
@@ -101,6 +106,7 @@ class UnpackThreads {
   }
 
   async unpack(wanted: PackageToUnpack): Promise<UnpackedPackage> {
+    if (this.#failure) throw this.#failure.error;
     const worker = this.#idle.pop();
     if (!worker) throw new Error('more packages at once than threads');
     const { promise, resolve, reject } = Promise.withResolvers<UnpackAnswer>();
