@@ -246,6 +246,23 @@ describe.each(MODULE_SYSTEMS)('%s', (system) => {
     await rm(path.join(dir, 'conda/needy-1.lua'));
   });
 
+  it('starts no more processes than for an empty modulefile', async () => {
+    await mkdir(path.join(dir, 'empty'), { recursive: true });
+    await writeFile(path.join(dir, 'empty/1'), '#%Module1.0\n');
+    await writeFile(path.join(dir, 'empty/1.lua'), '');
+    const trace = path.join(dir, 'trace');
+    const strace = ['strace', '-f', '-qq', '-e', 'trace=execve', '-e', 'status=successful', '-o', trace];
+    const count = async (module: string): Promise<number> => {
+      await runModuleSession(system, 'bash', dir, [`module load ${module}`], {}, (command) => [...strace, ...command]);
+      return (await readFile(trace, 'utf8')).split('\n').filter((line) => line.includes('execve(')).length;
+    };
+
+    const empty = await count('empty/1');
+
+    expect(empty).toBeGreaterThan(1);
+    expect(await count('conda/analysis3-26.11')).toBe(empty);
+  });
+
   it('runs nothing of a variable that had several lines, and loads', async () => {
     const lines = `mine\ntouch ${dir}/ran; echo`;
     const { environments } = await runModuleSession(
