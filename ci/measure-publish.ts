@@ -48,7 +48,7 @@ try {
   const trace = path.join(dir, 'trace');
   await execa('strace', [
     ...['-f', '-T', '-qq', '-o', trace, '-e', 'trace=rename', process.execPath, condense],
-    ...['--config', site.config.file, 'rollback', '--to', '2'],
+    ...['--config', site.config.file, 'rollback', '--to', '1'],
   ]);
   const switches = (await readFile(trace, 'utf8')).split('\n').filter((line) => line.includes('/current"'));
   for (let index = 0; index < 48; index++) await site.addRelease({ builtDaysAgo: 100 + index, packages: 500 });

@@ -4,6 +4,7 @@ import { cp, mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { execa } from 'execa';
+import pLimit from 'p-limit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { removeUnneeded } from '../../src/release/collect.ts';
 import { describeEntry } from '../../src/release/journal.ts';
@@ -11,7 +12,7 @@ import { readClaims } from '../../src/release/lock-claim.ts';
 import { publishFace } from '../../src/release/publish.ts';
 import { withLock } from '../../src/release/site-lock.ts';
 import { readCurrentGeneration, readGenerations } from '../../src/release/site-state.ts';
-import { runWithFault, traceFileCalls, type TracedCommand } from '../integration/release/file-calls.ts';
+import { runWithFault, traceFileCalls, type FileCall, type TracedCommand } from '../integration/release/file-calls.ts';
 import { MadeSite, type MadeRelease } from '../integration/release/made-site.ts';
 import { condense } from './test-site.ts';
 
@@ -50,7 +51,7 @@ const tracedCommand = (site: MadeSite, words: readonly string[]): TracedCommand 
   program: process.execPath,
   args: [condense, '--config', site.config.file, ...words],
   dir: site.dir,
-  trace: path.join(dir, 'trace'),
+  trace: `${site.dir}.trace`,
 });
 
 /** What users find by each of the public ways: launcher, image, module and aliases must be of one generation. */
@@ -120,7 +121,7 @@ describe('killed at each of its changes to the file system', () => {
       const views = new Set<string>();
       let kills = 0;
 
-      for (const [index, call] of calls.entries()) {
+      const killAt = async (call: FileCall, index: number): Promise<void> => {
         const site = await copySite(`${name}-${index}`);
         const ran = await runWithFault(tracedCommand(site, words()), call, 'signal=KILL');
         const where = `killed at ${call.text}\n${ran.stderr}`;
@@ -134,7 +135,10 @@ describe('killed at each of its changes to the file system', () => {
         if (name === 'gc') expect(await readStore(site), where).toEqual(await readStore(traced));
         else expect(await readView(site), where).toContain(`a ${next.id}`);
         await rm(site.dir, { recursive: true });
-      }
+      };
+      // Each has a site of its own.
+      const limit = pLimit(os.availableParallelism());
+      await Promise.all(calls.map((call, index) => limit(killAt, call, index)));
 
       expect(kills).toBe(calls.length);
       expect(views).toEqual(new Set([before, after]));
