@@ -55,14 +55,30 @@ export async function withRoom<T>(file: string, work: Promise<T>): Promise<T> {
 
 /** Synchronous: anything else that runs could change it. */
 export function probeRoom(start: string): ShortRoom | undefined {
+  const free = readFreeRoom(start);
+  return free && { noInodes: free.inodes === 0 && free.bytes > 0, mountPoint: free.mountPoint };
+}
+
+/** What an ordinary account may still write (statfs(2), f_bavail). */
+export interface FreeRoom {
+  readonly mountPoint: string;
+  readonly bytes: number;
+  /** Absent on file systems that make inodes as they need them (btrfs) and count none. */
+  readonly inodes?: number | undefined;
+}
+
+/**
+ * @param start need not be there yet: then the directory that it will be made in counts
+ * @returns undefined where the file system does not say
+ */
+export function readFreeRoom(start: string): FreeRoom | undefined {
   let dir = start;
   while (!fs.existsSync(dir)) dir = path.dirname(dir);
   try {
-    const { bavail, files, ffree } = fs.statfsSync(dir);
+    const { bavail, bsize, files, ffree } = fs.statfsSync(dir);
     const { dev } = fs.statSync(dir);
     while (dir !== '/' && fs.statSync(path.dirname(dir)).dev === dev) dir = path.dirname(dir);
-    // File systems that make inodes as they need them (btrfs) count none.
-    return { noInodes: files > 0 && ffree === 0 && bavail > 0, mountPoint: dir };
+    return { mountPoint: dir, bytes: bavail * bsize, ...(files > 0 ? { inodes: ffree } : {}) };
   } catch {
     return undefined; // the error that is being told of counts, not that its surroundings cannot be seen
   }
