@@ -337,7 +337,7 @@ describe('the machine', () => {
   });
 
   it.each([
-    { what: 'admin', exit: 5, code: 'CACHE_NOT_WRITABLE' },
+    { what: 'admin', exit: 5, code: 'DISK_TOO_SMALL' },
     { what: 'staging', exit: 5, code: 'DISK_FULL' },
     { what: 'site', exit: 5, code: 'DISK_FULL' },
   ])('says which disk is full: $what', async ({ what, exit, code }) => {
