@@ -224,11 +224,25 @@ describe('its own failures', () => {
       expect(outcome).toMatchObject({ status: 0, stdout: '700000\nunlimited\n', stderr: '' });
       expect(fs.readdirSync(cwd)).toEqual([]);
     });
-    test('with less it says so in one line, and common launches need no Node', () => {
+    test('a soft limit that is smaller than the hard one does not bind it', () => {
+      const before = 'ulimit -Sv 200000';
+      const outcome = start(release, {
+        ...{ program: release.launcher, args: ['bash', '-c', 'ulimit -Sv'], environment, before },
+      });
+      expect(outcome).toMatchObject({ status: 0, stdout: '200000\n', stderr: '' });
+    });
+    test('with less it is not started, as it might hang; one line says so, and common launches need no Node', () => {
       const before = 'ulimit -v 200000';
-      expect(start(release, { program: release.launcher, args: ['python3'], environment, before })).toMatchObject({
-        status: 125,
-        stderr: matching(/^condense: the planner of test-1\.0 failed, .+, allow it more memory \(ulimit -v\) or .+\n$/),
+      withFile(`${release.dir}/hangs.sh`, `#!/bin/sh\nexec sleep 1000\n`, 0o755, () => {
+        const outcome = withFacts({ node: `${release.dir}/hangs.sh` }, () =>
+          start(release, { program: release.launcher, args: ['python3'], environment, before }),
+        );
+        expect(outcome).toMatchObject({
+          status: 125,
+          stderr: matching(
+            /^condense: the planner of test-1\.0 failed, .+, allow it more memory \(ulimit -v\) or .+\n$/,
+          ),
+        });
       });
       const farm = { program: `${release.farm}/python3`, args: ['-e', 'print 1'], environment, before };
       expect(start(release, farm)).toMatchObject({ status: 0, stdout: '1', stderr: '' });

@@ -78,7 +78,10 @@ mkdir -p ${dir} && cd ${dir} && echo 'int cuInit;' >cuda.c && gcc -shared -Wl,-s
 { echo ${dir}; cat /etc/ld.so.conf; } >conf && /sbin/ldconfig -f conf -C cache 2>/dev/null
 mount --bind cache /etc/ld.so.cache && cd ${release.dir} || exit
 exec setpriv --reuid=${USER} --regid=${USER} --clear-groups bash -c '${script}'`;
-    const outcome = spawnSync('unshare', ['-m', 'bash', '-c', whole], { env: environment(), encoding: 'utf8' });
+    const outcome = spawnSync('unshare', ['-m', 'timeout', '100', 'bash', '-c', whole], {
+      env: environment(),
+      encoding: 'utf8',
+    });
     expect(outcome).toMatchObject({ status: 0, stderr: '' });
     return outcome.stdout;
   };

@@ -261,6 +261,7 @@ describe('where the site lets commands start sessions', () => {
       cwd: release.dir,
       env: { ...environment, DIR: path.join(release.dir, 'tmp') },
       encoding: 'utf8',
+      timeout: 90_000,
     });
     const [first, second] = outcome.stdout.trim().split('\n');
     expect(outcome).toMatchObject({ status: 0, stderr: '' });
@@ -270,7 +271,11 @@ describe('where the site lets commands start sessions', () => {
   asRoot?.('a full directory for sessions costs only the session', () => {
     const dir = path.join(release.dir, 'tmp');
     const script = `mount -t tmpfs -o size=4k,nr_inodes=1,mode=1777 none ${dir} && mkdir -p ${dir}/x; exec setpriv --reuid=${user} --regid=${user} --clear-groups ${release.farm}/python3 -e 'print "ran"'`;
-    const outcome = spawnSync('unshare', ['-m', 'sh', '-c', script], { env: environment, encoding: 'utf8' });
+    const outcome = spawnSync('unshare', ['-m', 'sh', '-c', script], {
+      env: environment,
+      encoding: 'utf8',
+      timeout: 90_000,
+    });
     expect(outcome).toMatchObject({ status: 0, stdout: 'ran' });
   });
 });

@@ -178,6 +178,8 @@ export function start(release: TestRelease, wanted: Start): Outcome {
       env: { PATH: '/usr/bin:/bin' },
       encoding: 'latin1',
       maxBuffer: 2 ** 28,
+      // A test that hangs fails, also where its time limit cannot end it as here.
+      timeout: 90_000,
       ...(isRoot ? { uid: 65534, gid: 65534 } : {}),
     },
   );

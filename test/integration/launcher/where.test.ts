@@ -125,7 +125,13 @@ describe('L13 L14: a container of somebody else', () => {
         '-c',
         `${script}; exit $?`,
       ],
-      { ...asUser, cwd: one.dir, env: { ...environment, HOME: one.dir, ...more.env }, encoding: 'utf8' },
+      {
+        ...asUser,
+        cwd: one.dir,
+        env: { ...environment, HOME: one.dir, ...more.env },
+        encoding: 'utf8',
+        timeout: 90_000,
+      },
     );
     return { status, signal, stdout, stderr };
   };
