@@ -9,14 +9,10 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 import { writeImage } from '../src/build/pack.ts';
-import { readSiteConfig } from '../src/config/read-config.ts';
-import { fullName } from '../src/config/site-config.ts';
-import { readCurrentGeneration } from '../src/release/site-state.ts';
-import { Layout } from '../src/site/layout.ts';
 import { renderTable } from './measure-build.ts';
 import { compareRounds } from './measure-startup.ts';
+import { readPublishedImports } from './published-imports.ts';
 
-const root = path.resolve(import.meta.dirname, '..');
 const SFTP_SERVER = '/usr/lib/openssh/sftp-server';
 
 /** Every mount is new, so nothing of it is in the client's memory; the server's is not looked at: its disk is the delay. */
@@ -86,13 +82,7 @@ async function main(): Promise<void> {
     allowPositionals: true,
   });
   if (process.getuid?.() !== 0) throw new Error('mounting needs root: sudo npm run bench:cold');
-  const config = await readSiteConfig(path.resolve(positionals[0] ?? path.join(root, 'install_config.yaml')));
-  const layout = new Layout(config, root);
-  const environment = [...config.environments.values()].find((one) => one.gateImports.length > 0);
-  if (!environment) throw new Error(`${config.file}: no environment has gate imports`);
-  const name = fullName(environment);
-  const id = (await readCurrentGeneration(layout))?.versions.get(name);
-  if (id === undefined) throw new Error(`${name} is not published: npm run quickstart publishes something`);
+  const { config, layout, name, id } = await readPublishedImports(positionals[0]);
   const dir = await mkdtemp(path.join(os.tmpdir(), 'condense-bench-'));
   const { server, port, answers } = await startServer(Number(values.delay));
   try {

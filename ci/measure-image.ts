@@ -8,17 +8,14 @@ import { execa } from 'execa';
 import { planContainerCommand } from '../src/build/container.ts';
 import { traceOrder } from '../src/build/order.ts';
 import { writeImage } from '../src/build/pack.ts';
-import { readSiteConfig } from '../src/config/read-config.ts';
-import { fullName, type SquashfsProfile } from '../src/config/site-config.ts';
+import type { SquashfsProfile } from '../src/config/site-config.ts';
 import { readManifest } from '../src/release/find-release.ts';
-import { readCurrentGeneration } from '../src/release/site-state.ts';
-import { Layout } from '../src/site/layout.ts';
 import { runCommand } from '../src/system/run-command.ts';
 import { measureColdStart, type ColdStart, type Mount } from './cold-start.ts';
 import { renderTable } from './measure-build.ts';
 import { compareRounds } from './measure-startup.ts';
+import { readPublishedImports } from './published-imports.ts';
 
-const root = path.resolve(import.meta.dirname, '..');
 const MOUNTS: readonly Mount[] = ['kernel', 'squashfuse_ll'];
 
 const K = 1024;
@@ -128,13 +125,7 @@ async function main(): Promise<void> {
     allowPositionals: true,
   });
   if (process.getuid?.() !== 0) throw new Error('mounting needs root: sudo npm run bench:image');
-  const config = await readSiteConfig(path.resolve(positionals[0] ?? path.join(root, 'install_config.yaml')));
-  const layout = new Layout(config, root);
-  const environment = [...config.environments.values()].find((one) => one.gateImports.length > 0);
-  if (!environment) throw new Error(`${config.file}: no environment has gate imports`);
-  const name = fullName(environment);
-  const id = (await readCurrentGeneration(layout))?.versions.get(name);
-  if (id === undefined) throw new Error(`${name} is not published: npm run quickstart publishes something`);
+  const { config, layout, environment, name, id } = await readPublishedImports(positionals[0]);
   const manifest = await readManifest(layout, name, id);
   const prefixInside = layout.condaPrefix(name);
   const dir = await mkdtemp(path.join(os.tmpdir(), 'condense-bench-'));

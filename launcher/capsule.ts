@@ -22,17 +22,16 @@ export const WORDS = ':words';
 
 /** What stays as it is, in brackets' notation. */
 export const PLAIN = 'A-Za-z0-9_./:,@-';
+const NOT_PLAIN = new RegExp(`[^${PLAIN}]`, 'g');
+const ENCODED = new RegExp(`^(?:[${PLAIN}]|=[0-9A-F]{2})*$`);
 
 /** Each byte outside this set becomes `=` and two hexadecimal digits: bash reads that back with one `printf %b`. */
 function encodeWord(bytes: string): string {
-  return bytes.replaceAll(
-    /[^A-Za-z0-9_./:,@-]/g,
-    (byte) => `=${byte.charCodeAt(0).toString(16).padStart(2, '0').toUpperCase()}`,
-  );
+  return bytes.replaceAll(NOT_PLAIN, (byte) => `=${byte.charCodeAt(0).toString(16).padStart(2, '0').toUpperCase()}`);
 }
 
 function decodeWord(word: string): string | undefined {
-  if (!/^(?:[A-Za-z0-9_./:,@-]|=[0-9A-F]{2})*$/.test(word) || word.includes('=00')) return undefined;
+  if (!ENCODED.test(word) || word.includes('=00')) return undefined;
   return word.replaceAll(/=(..)/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)));
 }
 

@@ -1,5 +1,6 @@
 // What `condense lock` makes of a spec and of the lock that is there: what fits stays; what does not is solved with as little
 // change as can be; what is to be updated moves.
+import type { ChannelAccess } from '../conda/channel-access.ts';
 import { normalizeDistributionName } from '../conda/wheel-file.ts';
 import type { EnvironmentLock, LockedDistribution, LockedPackage } from '../conda/lock.ts';
 import { digestPipInputs } from '../pip/pip-section.ts';
@@ -53,7 +54,9 @@ export async function lockEnvironment(context: LockContext, wish: LockWish): Pro
           () => solvePlanned(context, plan, access, planKeep(before, moving?.conda, update)),
           `${plan.spec.dependencies.length} specs for ${plan.platform}`,
         );
-  return pip ? await lockPip({ context, wish, lock, pip, timed, moving: moving?.pip }) : { ...lock, pip: undefined };
+  return pip
+    ? await lockPip({ context, wish, lock, pip, access, timed, moving: moving?.pip })
+    : { ...lock, pip: undefined };
 }
 
 /** Of the packages that are to move, those of conda and of pip; nothing where all are, or only what must. */
@@ -100,11 +103,12 @@ interface PipWish {
   /** With the conda packages that are to be. */
   readonly lock: EnvironmentLock;
   readonly pip: PipPlan;
+  readonly access: ChannelAccess;
   readonly timed: Timed;
   readonly moving: readonly string[] | undefined;
 }
 
-async function lockPip({ context, wish, lock, pip, timed, moving }: PipWish): Promise<EnvironmentLock> {
+async function lockPip({ context, wish, lock, pip, access, timed, moving }: PipWish): Promise<EnvironmentLock> {
   const { plan, before, update } = wish;
   const digest = digestPipInputs(pip.section, lock.packages, lock.platform);
   const locked = before?.pip;
@@ -117,7 +121,6 @@ async function lockPip({ context, wish, lock, pip, timed, moving }: PipWish): Pr
   const packages = (locked?.packages ?? []).filter((one) => !moving?.some((name) => isSameDistribution(one, name)));
   const keep = { packages: update === 'all' ? [] : packages, how: moving ? ('only' as const) : ('prefer' as const) };
   const { base } = await timed('base', () => readyStore(build));
-  const access = await readPlannedAccess(context, plan);
   return await withLock(context.layout.lockFile(plan.fullName), `locking ${plan.fullName}`, () =>
     resolvePip(build, plan, { base, lock, pip, access, keep }, timed),
   );

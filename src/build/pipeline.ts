@@ -17,7 +17,7 @@ import { writeImageFromTree } from './image-from-tree.ts';
 import type { FindSame, ImageRequest, StagedImage } from './image-request.ts';
 import { readBuildLock, readPlannedAccess, solvePlanned } from './lock.ts';
 import { readPipPlan, withKnownPip, type PipPlan } from './pip.ts';
-import { readSpace } from './plan-space.ts';
+import { readDownloads } from './plan-space.ts';
 import { readGitCommit, readInputFile, readToolVersions } from './provenance.ts';
 import { writeRelease } from './release.ts';
 import { checkRoom, listNeeds } from './room.ts';
@@ -82,8 +82,8 @@ export async function buildRelease(
   const { same } = pip && !lock.pip ? {} : await findSame(lock);
   if (same) return { manifest: same, built: false };
   const { packageCache } = layout;
-  const space = await readSpace(packageCache, lock, undefined);
-  checkRoom(listNeeds({ packageCache, staging: layout.staging(plan.fullName).dir }, space));
+  const downloads = await readDownloads(packageCache, lock);
+  checkRoom(listNeeds({ packageCache, staging: layout.staging(plan.fullName).dir }, downloads));
 
   try {
     const outcome = await timed('build', () =>

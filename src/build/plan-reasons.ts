@@ -3,6 +3,7 @@ import { describeSiteConfig } from '../config/describe-site-config.ts';
 import { parseSiteConfigSource } from '../config/parse-site-config.ts';
 import { compareLocks, isEmptyDiff, renderLockDiff } from '../conda/lock-diff.ts';
 import type { EnvironmentLock } from '../conda/lock.ts';
+import { compareInputs } from '../release/release-diff.ts';
 import { AppError } from '../system/app-error.ts';
 import type { PlannedBuild } from './plan-document.ts';
 
@@ -36,9 +37,7 @@ export function planReasons(
   environment: string,
 ): readonly PlanReason[] {
   if (!before) return [{ input: 'release', what: 'there is no release yet', details: [] }];
-  const names = [...new Set([...Object.keys(before.inputs), ...Object.keys(now.inputs)])].sort();
-  const reasons = names
-    .filter((name) => before.inputs[name] !== now.inputs[name])
+  const reasons = compareInputs(before.inputs, now.inputs)
     // Without what pip adds, no lock is what it was.
     .filter((name) => name !== 'lock' || !now.isPipOpen || differ(before.lock, now.lock))
     .map((name) => ({ input: name, what: INPUTS[name] ?? name, details: describeDetails(name, before, now) }));

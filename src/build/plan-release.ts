@@ -1,6 +1,7 @@
 // What `condense plan` finds out: the lock, the inputs, what of them changed since the newest release. Builds and publishes nothing.
 import { digestLock, parseLock, renderLock, type EnvironmentLock } from '../conda/lock.ts';
 import type { ChannelAccess } from '../conda/channel-access.ts';
+import type { PipSection } from '../pip/pip-section.ts';
 import { findRelease } from '../release/find-release.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
@@ -70,7 +71,7 @@ export async function readPlannedLock(
   if (plan.fullName !== planned.fullName) changes.push(`it is for ${planned.fullName}, not for ${plan.fullName}`);
   const pip = (await readPipPlan(plan, await readPlannedAccess(context, plan)))?.section;
   changes.push(...describeMisfits(context.config, plan, lock, planned.lock.isPipOpen ? undefined : pip));
-  changes.push(...(await compareLockFile(context, plan, planned, lock)));
+  changes.push(...(await compareLockFile(context, plan, planned, lock, pip)));
   const inputs = await readInputs(context, plan, lock);
   for (const name of new Set([...Object.keys(planned.inputs), ...Object.keys(inputs)])) {
     // A base that had to be made then may be there now.
@@ -92,12 +93,12 @@ async function compareLockFile(
   plan: BuildPlan,
   { lock: { from, isPipOpen } }: PlannedBuild,
   lock: EnvironmentLock,
+  pip: PipSection | undefined,
 ): Promise<string[]> {
   const file = context.layout.environmentLock(plan.spec.file);
   const isThere = (await lstatIfThere(file)) !== undefined;
   if (isThere !== (from === 'file')) return [isThere ? `there is a ${file} now` : `${file} is gone`];
   if (!isThere || isPipOpen) return [];
-  const pip = (await readPipPlan(plan, await readPlannedAccess(context, plan)))?.section;
   const current = await readBuildLock(context, plan, pip);
   return current && digestLock(current) !== digestLock(lock) ? [`${file} has other packages`] : [];
 }

@@ -11,12 +11,10 @@ import type { PlannedBuild } from './plan-document.ts';
  */
 const TYPICAL = { imagePerByte: 1.1, inodesPerByte: 1 / 6000, stagingPerImage: 3 };
 
-/** @param before the newest release, whose packages and image tell how one becomes the other */
-export async function readSpace(
-  packageCache: string,
-  lock: EnvironmentLock,
-  before: { readonly manifest: ReleaseManifest; readonly lock: EnvironmentLock | undefined } | undefined,
-): Promise<PlannedBuild['space']> {
+export type Downloads = Pick<PlannedBuild['space'], 'downloads' | 'downloadBytes' | 'cachedBytes'>;
+
+/** What of a lock is in the cache, and what is not. */
+export async function readDownloads(packageCache: string, lock: EnvironmentLock): Promise<Downloads> {
   let [downloads, downloadBytes, cachedBytes] = [0, 0, 0];
   for (const locked of lock.packages) {
     const there = await lstatIfThere(cachedPackageFile(packageCache, locked));
@@ -26,13 +24,22 @@ export async function readSpace(
       downloadBytes += locked.sizeBytes ?? 0;
     }
   }
+  return { downloads, downloadBytes, cachedBytes };
+}
+
+/** @param before the newest release, whose packages and image tell how one becomes the other */
+export async function readSpace(
+  packageCache: string,
+  lock: EnvironmentLock,
+  before: { readonly manifest: ReleaseManifest; readonly lock: EnvironmentLock | undefined } | undefined,
+): Promise<PlannedBuild['space']> {
   const total = sumBytes(lock);
   const known = before?.lock ? sumBytes(before.lock) : 0;
   const isKnown = before !== undefined && known > 0;
   const imageBytes = total * (isKnown ? before.manifest.image.sizeBytes / known : TYPICAL.imagePerByte);
   const inodes = total * (isKnown ? before.manifest.image.inodes / known : TYPICAL.inodesPerByte);
   return {
-    ...{ downloads, downloadBytes, cachedBytes },
+    ...(await readDownloads(packageCache, lock)),
     imageBytes: Math.round(imageBytes),
     inodes: Math.round(inodes),
     stagingBytes: Math.round(imageBytes * (1 + TYPICAL.stagingPerImage)),

@@ -2,6 +2,7 @@
 import { AppError, type Problem } from '../system/app-error.ts';
 import { readFreeRoom, type FreeRoom } from '../system/disk-room.ts';
 import { EXIT } from '../system/exit-codes.ts';
+import type { Downloads } from './plan-space.ts';
 
 /** What is going to be written below one directory, at the least. */
 export interface RoomNeed {
@@ -16,11 +17,11 @@ export interface RoomNeed {
  */
 export function listNeeds(
   { packageCache, staging }: { readonly packageCache: string; readonly staging: string },
-  space: { readonly downloads: number; readonly downloadBytes: number; readonly cachedBytes: number },
+  { downloads, downloadBytes, cachedBytes }: Downloads,
 ): RoomNeed[] {
   return [
-    { dir: packageCache, bytes: space.downloadBytes, inodes: space.downloads },
-    { dir: staging, bytes: Math.floor((space.downloadBytes + space.cachedBytes) * 0.8), inodes: 0 },
+    { dir: packageCache, bytes: downloadBytes, inodes: downloads },
+    { dir: staging, bytes: Math.floor((downloadBytes + cachedBytes) * 0.8), inodes: 0 },
   ];
 }
 

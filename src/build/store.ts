@@ -1,11 +1,8 @@
 // What every environment of the site shares and a build needs first: the base container, and Node for the launcher.
-import { withLock } from '../release/site-lock.ts';
+import { STORE_WAIT_MS, withLock } from '../release/site-lock.ts';
 import { writeNodeRuntime } from '../site/product.ts';
 import { planBase, readRootLinks, writeBase, type BasePlan } from './base.ts';
 import type { BuildContext } from './build-context.ts';
-
-/** Building a base takes seconds, copying Node to a slow disk some more. */
-const STORE_WAIT_MS = 300_000;
 
 /** What every environment of the site shares. Two builds at once make it one after the other. */
 export async function readyStore(context: BuildContext): Promise<{ base: BasePlan; node: string }> {

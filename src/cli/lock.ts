@@ -86,12 +86,13 @@ export async function readLockedSpec(
   const spec = await readEnvironmentSpec(environment.specFile);
   const file = layout.environmentLock(environment.specFile);
   const text = (await lstatIfThere(file)) ? await readText(file) : undefined;
-  const locks =
-    (await readLocks(file).catch((error: unknown) => {
-      if (!isRepair || !(error instanceof AppError)) throw error;
-      output.report({ type: 'warning', text: `${error.message}: it is made anew` });
-      return undefined;
-    })) ?? [];
+  let locks: readonly EnvironmentLock[] = [];
+  try {
+    if (text !== undefined) locks = parseLocks(text, file);
+  } catch (error) {
+    if (!isRepair || !(error instanceof AppError)) throw error;
+    output.report({ type: 'warning', text: `${error.message}: it is made anew` });
+  }
   return {
     ...{ environment, file, text, locks },
     plans: planPlatforms(environment, locks, platform).map((name) =>

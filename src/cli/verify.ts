@@ -1,6 +1,6 @@
 // `condense verify`: whether releases, and what users reach of them, still are what was built and published.
 import { readManifest } from '../release/find-release.ts';
-import { parseReleaseName } from '../release/release-name.ts';
+import { environmentOf, parseReleaseName } from '../release/release-name.ts';
 import { readCurrentGeneration } from '../release/site-state.ts';
 import { verifyFace } from '../release/verify-face.ts';
 import { verifyRelease, type VerifiedRelease } from '../release/verify-release.ts';
@@ -66,7 +66,7 @@ async function listSubjects(
       if (!(error instanceof AppError)) throw error;
       return undefined; // a damaged one is named by verifying it
     });
-    const names = [release.fullName, release.fullName.replace(/-[^-]*$/, ''), manifest?.environment];
+    const names = [release.fullName, environmentOf(release.fullName), manifest?.environment];
     if (names.includes(subject)) chosen.push(release);
   }
   if (chosen.length > 0) return chosen;

@@ -245,9 +245,10 @@ const SITE_LOCKS: ReadonlySet<string> = new Set(['publish', 'store', 'gc']);
 async function probeUses(layout: Layout, releases: readonly StoredRelease[]): Promise<ProcessUses> {
   if (!(await lstatIfThere(layout.store))) return { uses: [], variables: [], hidden: 0 };
   const images = new Map<string, string>();
-  for (const { path: at, kind } of releases) {
-    const image = kind === 'release' ? await lstatIfThere(path.join(layout.store, at, 'env.sqsh')) : undefined;
-    if (image?.isFile()) images.set(`${image.dev}:${image.ino}`, path.join(at, 'env.sqsh'));
+  for (const { fullName: name, id } of releases.filter(({ kind }) => kind === 'release')) {
+    const { image } = layout.release(name, id);
+    const at = await lstatIfThere(image);
+    if (at?.isFile()) images.set(`${at.dev}:${at.ino}`, path.relative(layout.store, image));
   }
   return await probeProcesses(await realpath(layout.store), 'CONDENSE_RELEASE', images);
 }

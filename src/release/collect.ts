@@ -5,12 +5,12 @@ import type { Layout } from '../site/layout.ts';
 import { AppError, errorMessage, type Problem } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { lstatIfThere, readdir, removeEmptyDir, removeTree } from '../system/files.ts';
-import { isAside, moveAside, NotOurs } from '../system/move-aside.ts';
+import { asideOf, isAside, moveAside, NotOurs } from '../system/move-aside.ts';
 import { planCollection, type CollectItem } from './collect-plan.ts';
 import { readCollectFacts, type CollectLook } from './collect-store.ts';
 import { describeEntry, writeJournal } from './journal.ts';
 import { readClaims } from './lock-claim.ts';
-import { PUBLISH_WAIT_MS, withLock } from './site-lock.ts';
+import { PUBLISH_WAIT_MS, STORE_WAIT_MS, withLock } from './site-lock.ts';
 
 export interface Collection {
   readonly items: readonly CollectItem[];
@@ -24,9 +24,6 @@ export async function planGc(config: SiteConfig, layout: Layout, mine?: Readonly
   const { facts, ...look } = await readCollectFacts(config, layout, mine);
   return { items: planCollection(facts), look, problems: [] };
 }
-
-/** While a base is prepared by a build, gc waits. */
-const STORE_WAIT_MS = 300_000;
 
 /**
  * Removes what nothing needs. Decided once more with all locks held that could change it; what is taken out of its place
@@ -139,7 +136,7 @@ async function removeAsides(
     const name = path.basename(file);
     try {
       if (item.kind === 'scratch') await removeTree(item.path);
-      else await removeTree(isAside(name) ? file : path.join(path.dirname(file), `.removed-${name}`));
+      else await removeTree(isAside(name) ? file : path.join(path.dirname(file), asideOf(name)));
       if (item.kind === 'release') await removeIfEmpty(path.dirname(file));
     } catch (error) {
       problems.push(describeFailure(layout, item, error));

@@ -8,8 +8,8 @@ import { AppError, type Problem } from '../system/app-error.ts';
 import { describeSystemError } from '../system/system-error.ts';
 import { canWriteFile, lstatIfThere, pathExists, readdir } from '../system/files.ts';
 import { describeOwner, readClaims } from './lock-claim.ts';
-import { readCurrentGeneration } from './site-state.ts';
-import { verifyFace } from './verify-face.ts';
+import { environmentOf } from './release-name.ts';
+import { readVerifiedFace } from './verify-face.ts';
 import { verifyRelease } from './verify-release.ts';
 
 /**
@@ -29,10 +29,8 @@ export async function inspectSite(config: SiteConfig, layout: Layout): Promise<F
 }
 
 async function inspect(config: SiteConfig, layout: Layout): Promise<Finding[]> {
-  const face = await verifyFace(layout);
-  const live = face.some(({ code }) => code.startsWith('CURRENT_'))
-    ? []
-    : [...((await readCurrentGeneration(layout))?.versions ?? [])];
+  const { current, problems: face } = await readVerifiedFace(layout);
+  const live = [...(current?.versions ?? [])];
   const problems = [...face, ...(await inspectJournal(layout))];
   for (const [fullName, id] of live)
     problems.push(...(await verifyRelease(layout, fullName, id, { quick: true, signing: config.signing })).problems);
@@ -129,7 +127,7 @@ async function inspectUnfinished(layout: Layout, live: ReadonlyMap<string, strin
       const release = layout.release(fullName, name);
       if (live.get(fullName) === name || (await lstatIfThere(release.gateReport))) continue;
       const found = name.startsWith('.') ? 'is what a killed build left' : 'never passed a gate';
-      const fix = `condense build ${fullName.replace(/-[^-]*$/, '')}   (clears it away; so does: rm -r ${release.dir})`;
+      const fix = `condense build ${environmentOf(fullName)}   (clears it away; so does: rm -r ${release.dir})`;
       findings.push({ name: release.dir, status: 'warning', code: 'RELEASE_UNFINISHED', found, fix });
     }
   }

@@ -23,6 +23,7 @@ import { checkFace, NOTHING_PUBLISHED, planGeneration, type GenerationPlan, type
 import { writeJournal, type JournalEntry } from './journal.ts';
 import type { ReleaseManifest } from './manifest.ts';
 import { compareReleases } from './release-diff.ts';
+import { environmentOf } from './release-name.ts';
 import { readCurrentGeneration, readCurrentNumber } from './site-state.ts';
 
 export interface Published {
@@ -153,7 +154,7 @@ async function checkReleases(layout: Layout, current: PublicFace, face: PublicFa
           code: 'RELEASE_INCOMPLETE',
           message: `is missing, so release ${fullName}/${id} cannot be shown to users`,
           at: file,
-          hint: `condense install ${fullName.replace(/-[^-]*$/, '')}`,
+          hint: `condense install ${environmentOf(fullName)}`,
         });
       }
     }

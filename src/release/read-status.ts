@@ -9,8 +9,8 @@ import { findSince, readHistory, type HistoryEntry } from './history.ts';
 import { readClaims, type Claim } from './lock-claim.ts';
 import type { ReleaseManifest } from './manifest.ts';
 import { readReleaseState } from './release-state.ts';
-import { readAllNumbers, readCurrentGeneration } from './site-state.ts';
-import { verifyFace } from './verify-face.ts';
+import { readAllNumbers } from './site-state.ts';
+import { readVerifiedFace } from './verify-face.ts';
 import { verifyRelease } from './verify-release.ts';
 
 /** Who made something what it is; undefined as far as no generation on disk tells. */
@@ -77,9 +77,7 @@ export async function readStatus(layout: Layout, policy: AliasPolicy): Promise<S
 /** What is wrong with `current` keeps nobody from being told the rest. */
 async function readFace(layout: Layout): Promise<{ current: Generation | undefined; problems: Problem[] }> {
   try {
-    const problems = await verifyFace(layout);
-    const isLost = problems.some(({ code }) => code.startsWith('CURRENT_'));
-    return { current: isLost ? undefined : await readCurrentGeneration(layout), problems };
+    return await readVerifiedFace(layout);
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     return { current: undefined, problems: [...error.problems] };

@@ -7,6 +7,9 @@ export interface ReleaseName {
   readonly id: string;
 }
 
+/** `analysis3` of `analysis3-26.11`: what a person types, where no manifest tells. Versions have no hyphen. */
+export const environmentOf = (fullName: string): string => fullName.replace(/-[^-]*$/, '');
+
 /** Both become names of directories: neither can lead elsewhere. */
 const RELEASE = /^([A-Za-z0-9][\w.-]*)\/(\d{8}T\d{6}Z-[0-9a-f]{8})$/;
 

@@ -18,6 +18,8 @@ export interface LockOptions {
 
 /** Publishing holds its lock for milliseconds: whoever meets it waits. */
 export const PUBLISH_WAIT_MS = 30_000;
+/** Building a base takes seconds, copying Node to a slow disk some more: who meets that, or wants it to wait, waits. */
+export const STORE_WAIT_MS = 300_000;
 const POLL_MS = 100;
 
 /**

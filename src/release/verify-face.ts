@@ -12,12 +12,22 @@ import { readAllNumbers, readCurrentGeneration, readGenerationRecord } from './s
  * @returns every difference, each with its repair; none before the first publish
  */
 export async function verifyFace(layout: Layout): Promise<Problem[]> {
+  return (await readVerifiedFace(layout)).problems;
+}
+
+/** As `verifyFace`, and what is live; undefined before the first publish, and where `current` is broken. */
+export async function readVerifiedFace(
+  layout: Layout,
+): Promise<{ readonly current: Generation | undefined; readonly problems: Problem[] }> {
   const broken = await verifyCurrent(layout);
-  if (broken) return [broken];
-  const generation = await readCurrentGeneration(layout);
-  if (!generation) return [];
+  if (broken) return { current: undefined, problems: [broken] };
+  const current = await readCurrentGeneration(layout);
+  if (!current) return { current, problems: [] };
   // These first: publishing, which mends both, refuses while something is in the way of a public link.
-  return [...(await verifyPublicLinks(layout, generation)), ...(await verifyGeneration(layout, generation))];
+  return {
+    current,
+    problems: [...(await verifyPublicLinks(layout, current)), ...(await verifyGeneration(layout, current))],
+  };
 }
 
 /**

@@ -13,6 +13,7 @@ import {
   walkTree,
   type TreeEntry,
 } from '../system/files.ts';
+import { environmentOf } from './release-name.ts';
 import { verifySignature } from './signature.ts';
 import { parseManifest, recomputeReleaseId, renderMode, type ReleaseManifest } from './manifest.ts';
 
@@ -57,7 +58,7 @@ export async function verifyRelease(
   options: VerifyOptions = {},
 ): Promise<VerifiedRelease> {
   const release = layout.release(fullName, id);
-  let repair = describeRepair(fullName.replace(/-[^-]*$/, ''), id);
+  let repair = describeRepair(environmentOf(fullName), id);
   const problems: Problem[] = [];
   const complain: Complain = (code, at, message, hint) => {
     problems.push({ code, at, message: `${message} (release ${fullName}/${id})`, hint: hint ?? repair });

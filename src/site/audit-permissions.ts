@@ -17,6 +17,10 @@ interface Looked {
   readonly mode: number;
 }
 
+const describeLooked = (file: string, at: NonNullable<Awaited<ReturnType<typeof lstatIfThere>>>): Looked => ({
+  ...{ file, uid: Number(at.uid), gid: Number(at.gid), mode: Number(at.mode) & 0o7777 },
+});
+
 /** Who may write: numbers of accounts and of the owners' group. */
 interface Trusted {
   readonly isUser: (uid: number) => Promise<boolean>;
@@ -69,8 +73,7 @@ async function listOurs(
   const ours = new Map<string, Looked>();
   const look = async (file: string): Promise<void> => {
     const at = await lstatIfThere(file);
-    if (at && !at.isSymbolicLink())
-      ours.set(file, { file, uid: Number(at.uid), gid: Number(at.gid), mode: Number(at.mode) & 0o7777 });
+    if (at && !at.isSymbolicLink()) ours.set(file, describeLooked(file, at));
   };
   const lookAll = async (dir: string): Promise<void> => {
     await look(dir);
@@ -134,7 +137,7 @@ async function auditOurs(looked: Looked, trusted: Trusted): Promise<Finding[]> {
 async function auditAbove(dir: string, trusted: Trusted): Promise<Finding[]> {
   const at = await lstatIfThere(dir);
   if (!at || at.isSymbolicLink()) return [];
-  const looked = { file: dir, uid: Number(at.uid), gid: Number(at.gid), mode: Number(at.mode) & 0o7777 };
+  const looked = describeLooked(dir, at);
   if ((looked.mode & 0o1000) !== 0) return [];
   const who =
     (looked.mode & 0o002) !== 0

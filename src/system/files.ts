@@ -166,12 +166,18 @@ export async function removeUnfinished(dir: string, isOthers?: (name: string) =>
 export async function syncPath(file: string): Promise<void> {
   const handle = await fs.open(file, 'r');
   try {
-    await withRoom(file, handle.sync());
-  } catch (error) {
-    // Some network file systems have no fsync for directories (EINVAL, ENOTSUP): their rename is synchronous.
-    if (!['EINVAL', 'ENOTSUP', 'EOPNOTSUPP'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    await withRoom(file, syncHandle(handle));
   } finally {
     await handle.close();
+  }
+}
+
+/** The same of what is open. Some network file systems have no fsync for directories: their rename is synchronous. */
+export async function syncHandle(handle: fs.FileHandle): Promise<void> {
+  try {
+    await handle.sync();
+  } catch (error) {
+    if (!['EINVAL', 'ENOTSUP', 'EOPNOTSUPP'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
   }
 }
 

@@ -3,10 +3,13 @@
 import { constants } from 'node:fs';
 import { chmod, lstat, open, rename, type FileHandle } from 'node:fs/promises';
 import { noteRoom } from './disk-room.ts';
+import { syncHandle } from './files.ts';
 
 const ASIDE = '.removed-';
 
-/** Names that `moveAside` gives: whoever finds one may delete it. */
+/** The name that `moveAside` gives to what is called `name`. */
+export const asideOf = (name: string): string => `${ASIDE}${name}`;
+/** Whether it is such a name: whoever finds one may delete it. */
 export const isAside = (name: string): boolean => name.startsWith(ASIDE);
 
 /**
@@ -23,10 +26,11 @@ export async function moveAside(root: string, names: readonly string[]): Promise
     const at = `/proc/self/fd/${parent.fd}`;
     const there = await lstat(`${at}/${name}`);
     if (!there.isDirectory() && !there.isFile()) throw new NotOurs([root, ...names].join('/'));
-    await rename(`${at}/${name}`, `${at}/${ASIDE}${name}`);
-    if (there.isDirectory()) await chmod(`${at}/${ASIDE}${name}`, 0o700);
+    const aside = asideOf(name);
+    await rename(`${at}/${name}`, `${at}/${aside}`);
+    if (there.isDirectory()) await chmod(`${at}/${aside}`, 0o700);
     await syncHandle(parent);
-    return `${ASIDE}${name}`;
+    return aside;
   } catch (error) {
     throw noteRoom(error, [root, ...names].join('/'));
   } finally {
@@ -56,13 +60,4 @@ async function openBelow(root: string, names: readonly string[]): Promise<FileHa
     }
   }
   return handle;
-}
-
-async function syncHandle(handle: FileHandle): Promise<void> {
-  try {
-    await handle.sync();
-  } catch (error) {
-    // As in syncPath: no fsync for directories on some network file systems, whose rename is synchronous.
-    if (!['EINVAL', 'ENOTSUP', 'EOPNOTSUPP'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
-  }
 }
