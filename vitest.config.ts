@@ -6,6 +6,8 @@ import { NoSkips } from './ci/no-skips.ts';
 export default defineConfig({
   test: {
     restoreMocks: true,
+    // vitest leaves one processor free, which on two is half of them.
+    maxWorkers: '100%',
     // A run of everything must run everything; a person who picks tests by name or project need not.
     reporters: process.env['CI'] ? ['default', new NoSkips()] : ['default'],
     projects: [
