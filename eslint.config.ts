@@ -15,7 +15,8 @@ const rooms: Record<string, readonly string[]> = {
   gate: ['config', 'release', 'site', 'system'],
   mirror: ['conda', 'config', 'release', 'site', 'system'],
   build: ['conda', 'config', 'gate', 'modules', 'pip', 'release', 'site', 'system'],
-  cli: ['build', 'conda', 'config', 'gate', 'mirror', 'modules', 'pip', 'release', 'site', 'system'],
+  user: ['conda', 'release', 'site', 'system'],
+  cli: ['build', 'conda', 'config', 'gate', 'mirror', 'modules', 'pip', 'release', 'site', 'system', 'user'],
 };
 const rules = Object.entries(rooms).flatMap(([room, allowed]) =>
   Object.keys(rooms)

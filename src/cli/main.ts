@@ -5,6 +5,7 @@ import { EXIT, type ExitCode } from '../system/exit-codes.ts';
 import product from '../../package.json' with { type: 'json' };
 import type { AdoptOptions } from './adopt.ts';
 import { addConfigCommands } from './config.ts';
+import type { DoctorUserOptions } from './doctor-user.ts';
 import type { BuildCommand, InstallOptions } from './install.ts';
 import { Output } from './output.ts';
 import type { LockOptions } from './lock.ts';
@@ -199,9 +200,21 @@ function buildProgram(): Command {
         (await import('./unlock.ts')).runUnlock(session, lock, options),
       ),
     );
-  sub('doctor', 'what this machine lacks, and how to mend it').action(
+  const doctor = sub('doctor', 'what this machine lacks, and how to mend it').action(
     action(async (session) => (await import('./doctor.ts')).runDoctor(session)),
   );
+  doctor
+    .command('user')
+    .description('what in your own files slows logins down or breaks environments; needs no configuration')
+    .argument('[directory...]', 'where venvs are looked for besides the home directory')
+    .option('--site <prefix>', 'the site whose packages are compared (default: that of the module that is loaded)')
+    .option('--fix', 'mend start-up files and .condarc; a copy of each stays beside it')
+    .addHelpText('after', EXIT_STATUS)
+    .action(async (directories: string[], options: DoctorUserOptions, self: Command) => {
+      const output = openOutput(self.optsWithGlobals());
+      const { runDoctorUser } = await import('./doctor-user.ts');
+      exit = await runDoctorUser({ output, signal: interrupts.signal }, directories, options);
+    });
   addConfigCommands(sub('config', 'check and show the configuration'), (command) =>
     openOutput(command.optsWithGlobals()),
   );

@@ -1,6 +1,6 @@
 // Looking through the releases of one version, and clearing what killed builds left among them.
 import path from 'node:path';
-import type { Layout } from '../site/layout.ts';
+import type { Layout, StoreLayout } from '../site/layout.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { lstatIfThere, pathExists, readdir, readRegularText, removeTree } from '../system/files.ts';
@@ -31,7 +31,7 @@ export async function readNextTime(layout: Layout, fullName: string, nowMs = Dat
 }
 
 /** @throws AppError RELEASE_MISSING, MANIFEST_INVALID (exit 7) */
-export async function readManifest(layout: Layout, fullName: string, id: string): Promise<ReleaseManifest> {
+export async function readManifest(layout: StoreLayout, fullName: string, id: string): Promise<ReleaseManifest> {
   const file = layout.release(fullName, id).manifest;
   const text = await readRegularText(file);
   if (text !== undefined) return parseManifest(text, file);

@@ -1,6 +1,6 @@
 // Reads what is published from the links themselves: there is no second record that could disagree.
 import path from 'node:path';
-import type { Layout } from '../site/layout.ts';
+import type { StoreLayout } from '../site/layout.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { readdirIfThere, readLinkIfThere, readLinks, readRegularText } from '../system/files.ts';
@@ -8,7 +8,7 @@ import { parseGenerationRecord, type GenerationRecord } from './generation-recor
 import type { Generation } from './generation.ts';
 
 /** The number behind `current`, or undefined before the first publish. */
-export async function readCurrentNumber(layout: Layout): Promise<number | undefined> {
+export async function readCurrentNumber(layout: StoreLayout): Promise<number | undefined> {
   const target = await readLinkIfThere(layout.current);
   return target === undefined ? undefined : Number(path.basename(target));
 }
@@ -17,7 +17,7 @@ export async function readCurrentNumber(layout: Layout): Promise<number | undefi
  * The live generation, or undefined before the first publish.
  * @throws AppError CURRENT_DANGLING (exit 7): taking that for nothing published would publish all else away
  */
-export async function readCurrentGeneration(layout: Layout): Promise<Generation | undefined> {
+export async function readCurrentGeneration(layout: StoreLayout): Promise<Generation | undefined> {
   const number = await readCurrentNumber(layout);
   if (number === undefined) return undefined;
   const generation = readGeneration(layout, number);
@@ -31,20 +31,20 @@ export async function readCurrentGeneration(layout: Layout): Promise<Generation 
 }
 
 /** Every generation that users have seen, oldest first. */
-export async function readGenerations(layout: Layout): Promise<Generation[]> {
+export async function readGenerations(layout: StoreLayout): Promise<Generation[]> {
   const numbers = await readGenerationNumbers(layout);
   const generations = numbers.map((number) => readGeneration(layout, number));
   return generations.filter((generation) => generation !== undefined);
 }
 
 /** Their numbers, oldest first: one above the live one is what a killed publish left. */
-export async function readGenerationNumbers(layout: Layout): Promise<number[]> {
+export async function readGenerationNumbers(layout: StoreLayout): Promise<number[]> {
   const live = (await readCurrentNumber(layout)) ?? 0;
   return (await readAllNumbers(layout)).filter((number) => number <= live);
 }
 
 /** Every number on disk, oldest first, also of what nobody ever saw. */
-export async function readAllNumbers(layout: Layout): Promise<number[]> {
+export async function readAllNumbers(layout: StoreLayout): Promise<number[]> {
   const names = (await readdirIfThere(layout.generations)) ?? [];
   return names
     .filter((name) => /^[1-9]\d*$/.test(name))
@@ -53,7 +53,7 @@ export async function readAllNumbers(layout: Layout): Promise<number[]> {
 }
 
 /** @returns undefined where there is none of that number */
-export function readGeneration(layout: Layout, number: number): Generation | undefined {
+export function readGeneration(layout: StoreLayout, number: number): Generation | undefined {
   const at = layout.generation(number);
   const scripts = readLinks(at.scripts);
   if (!scripts) return undefined;
@@ -75,7 +75,7 @@ export function readGeneration(layout: Layout, number: number): Generation | und
 }
 
 /** @returns undefined where it has none that can be read, or somebody else's */
-export async function readGenerationRecord(layout: Layout, number: number): Promise<GenerationRecord | undefined> {
+export async function readGenerationRecord(layout: StoreLayout, number: number): Promise<GenerationRecord | undefined> {
   const text = await readRegularText(layout.generation(number).record);
   const record = text === undefined ? undefined : parseGenerationRecord(text);
   return record?.generation === number ? record : undefined;

@@ -3,24 +3,25 @@ import path from 'node:path';
 import { STORE_DIR } from '../config/config-rules.ts';
 import type { SiteConfig } from '../config/site-config.ts';
 
-export class Layout {
-  readonly #config: SiteConfig;
-  readonly #product: string;
+/** The store of a site, for which its prefix is all that has to be known. */
+export class StoreLayout {
+  readonly prefix: string;
 
-  /** @param product the directory of condense itself: its templates and the compiled launcher */
-  constructor(config: SiteConfig, product: string) {
-    this.#config = config;
-    this.#product = product;
+  constructor(prefix: string) {
+    this.prefix = prefix;
   }
 
-  get prefix(): string {
-    return this.#config.prefix;
+  /** @param farm without links: `<prefix>/apps/condense/releases/<full name>/<id>/bin`; undefined where it is none */
+  static ofFarm(farm: string): StoreLayout | undefined {
+    const store = path.resolve(farm, '../../../..');
+    const layout = new StoreLayout(store.slice(0, -STORE_DIR.length - 1));
+    const [fullName = '', id = ''] = path.relative(layout.releases, farm).split('/');
+    return layout.release(fullName, id).farm === farm && layout.store === store ? layout : undefined;
   }
 
-  // --- the store: <prefix>/apps/condense
   /** `<prefix>/apps/condense` */
   get store(): string {
-    return path.join(this.#config.prefix, STORE_DIR);
+    return path.join(this.prefix, STORE_DIR);
   }
   /** `<store>/releases` */
   get releases(): string {
@@ -60,6 +61,18 @@ export class Layout {
   /** `<store>/current -> generations/42`: the one commit point. */
   get current(): string {
     return path.join(this.store, 'current');
+  }
+}
+
+export class Layout extends StoreLayout {
+  readonly #config: SiteConfig;
+  readonly #product: string;
+
+  /** @param product the directory of condense itself: its templates and the compiled launcher */
+  constructor(config: SiteConfig, product: string) {
+    super(config.prefix);
+    this.#config = config;
+    this.#product = product;
   }
 
   // --- the public face: links into <store>/current

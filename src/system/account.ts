@@ -9,3 +9,14 @@ export function readAccountName(): string {
     return `uid ${process.geteuid?.() ?? '?'}`; // getpwuid_r(3) found no entry
   }
 }
+
+/** The shell that a terminal starts: what the session says, else what the account's entry does. */
+export function readLoginShell(): string {
+  const { SHELL } = process.env;
+  if (SHELL !== undefined && SHELL !== '') return SHELL;
+  try {
+    return os.userInfo().shell ?? '/bin/sh';
+  } catch {
+    return '/bin/sh'; // no entry, as above
+  }
+}

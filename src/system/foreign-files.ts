@@ -1,6 +1,6 @@
 // Looking into directories of other accounts: what is found there may be anything, and nothing of it is waited for.
 import { constants } from 'node:fs';
-import { open, readdir, readlink } from 'node:fs/promises';
+import { open, readdir, readlink, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 
 const MOST_BYTES = 64 * 1024;
@@ -22,6 +22,43 @@ export async function readForeignText(file: string): Promise<string | undefined>
   }
 }
 
+/** All of a regular file; undefined where it is something else, cannot be read, or is longer than `mostBytes`. */
+export async function readForeignBytes(file: string, mostBytes: number): Promise<Buffer | undefined> {
+  try {
+    const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    try {
+      const there = await handle.stat();
+      return there.isFile() && there.size <= mostBytes ? await handle.readFile() : undefined;
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (isUnreadable(error)) return undefined;
+    throw error;
+  }
+}
+
+/** The same place without links; undefined where it leads nowhere, or cannot be looked at. */
+export async function readForeignPath(file: string): Promise<string | undefined> {
+  try {
+    return await realpath(file);
+  } catch (error) {
+    if (isUnreadable(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Whether it leads nowhere for certain: where this account may not look, nobody knows. */
+export async function isForeignGone(file: string): Promise<boolean> {
+  try {
+    await stat(file);
+    return false;
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    return ['ENOENT', 'ENOTDIR', 'ELOOP'].includes((error as NodeJS.ErrnoException).code ?? '');
+  }
+}
+
 /** Where a link leads, as it is written. */
 export async function readForeignLink(file: string): Promise<string | undefined> {
   try {
@@ -32,10 +69,18 @@ export async function readForeignLink(file: string): Promise<string | undefined>
   }
 }
 
-/** Names in a directory, with `unreadable` where there is one that this account may not read. */
-export async function readForeignDir(dir: string): Promise<{ readonly names: string[]; readonly unreadable: boolean }> {
+/**
+ * Names in a directory, with `unreadable` where there is one that this account may not read.
+ * @param kind only the directories in it, links to such left out
+ */
+export async function readForeignDir(
+  dir: string,
+  kind: 'all' | 'directories' = 'all',
+): Promise<{ readonly names: string[]; readonly unreadable: boolean }> {
   try {
-    return { names: (await readdir(dir)).sort(), unreadable: false };
+    const entries = await readdir(dir, { withFileTypes: true });
+    const wanted = kind === 'all' ? entries : entries.filter((entry) => entry.isDirectory());
+    return { names: wanted.map(({ name }) => name).sort(), unreadable: false };
   } catch (error) {
     if (!isUnreadable(error)) throw error;
     return { names: [], unreadable: ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '') };

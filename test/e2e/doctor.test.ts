@@ -1,8 +1,21 @@
 // A site damaged in many ways: `condense doctor` names each damage and its repair, and the repair, pasted, mends it.
-import { chmod, mkdir, readdir, readlink, realpath, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  mkdir,
+  readdir,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import path from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeHome, runAsOrdinaryUser } from '../../ci/ordinary-user.ts';
 import { GREETING, LiveSite } from './live-site.ts';
 import { condense } from './test-site.ts';
 
@@ -169,4 +182,30 @@ describe('condense doctor', () => {
       expect(await live.runHello()).toBe(GREETING);
     },
   );
+});
+
+describe('condense doctor user', () => {
+  it('tells an ordinary user without a configuration what is wrong, and mends it only when told to', async () => {
+    const home = await makeHome();
+    try {
+      const bashrc = path.join(home, '.bashrc');
+      await writeFile(bashrc, 'export PYTHONHOME=/usr\n');
+      if (process.getuid?.() === 0) await chown(bashrc, 65534, 65534);
+      const doctor = async (...args: string[]): Promise<{ warnings: number; written: unknown[]; login?: object }> => {
+        const command = [process.execPath, condense, '--json', 'doctor', 'user', ...args];
+        const env = { SHELL: '/bin/bash', PATH: '/usr/bin:/bin' };
+        const { exitCode, stdout, stderr } = await runAsOrdinaryUser(home, command, env);
+        expect(exitCode, stderr).toBe(0);
+        return JSON.parse(stdout) as Awaited<ReturnType<typeof doctor>>;
+      };
+
+      expect(await doctor()).toMatchObject({ warnings: 1, written: [], login: { kind: 'measured' } });
+      expect(await doctor('--fix')).toMatchObject({
+        ...{ warnings: 1, written: [{ file: bashrc, copy: `${bashrc}.before-condense` }] },
+      });
+      expect(await doctor()).toMatchObject({ warnings: 0, written: [] });
+    } finally {
+      await rm(home, { recursive: true });
+    }
+  });
 });

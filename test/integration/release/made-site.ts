@@ -27,6 +27,8 @@ export interface ReleaseWish {
   /** A base of its own, by a letter of a to f. */
   readonly base?: string;
   readonly packages?: number;
+  /** The version of Python that it has; none else. */
+  readonly python?: string;
   /** On the file system of the store; else a few bytes. */
   readonly image?: string;
 }
@@ -57,6 +59,7 @@ export class MadeSite {
     builtDaysAgo = 0,
     base = 'a',
     packages = 1,
+    python,
     image,
   }: ReleaseWish = {}): Promise<MadeRelease> {
     const { layout } = this;
@@ -81,9 +84,10 @@ export class MadeSite {
         image: { sha256: await digestFile(bytes), sizeBytes: (await lstat(bytes)).size, inodes: 1 },
         activation: { changes: [], warnings: [] },
         commands: ['hello'],
-        packages: Array.from({ length: packages }, (_, index) => ({
-          ...{ name: `package-${index}`, version: '1', build: '0', sha256: digestText(`package-${index}`) },
-        })),
+        packages: [
+          ...Array.from({ length: packages }, (_, index) => ({ name: `package-${index}`, version: '1' })),
+          ...(python === undefined ? [] : [{ name: 'python', version: python }]),
+        ].map((one) => ({ ...one, build: '0', sha256: digestText(one.name) })),
         ...{ notes: [], stageSeconds: {} },
       },
       lock: {

@@ -1,0 +1,79 @@
+// Programs that may start anything, as a user's login shell does: they get no terminal, and nothing of theirs stays.
+import { randomUUID } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { execa } from 'execa';
+import type { Command } from './run-command.ts';
+import { planMortal } from './mortal-command.ts';
+
+/** Tells the processes of one run from all others. */
+const MARK = 'CONDENSE_RUN';
+
+interface AloneCommand extends Pick<Command, 'program' | 'args' | 'cwd' | 'signal'> {
+  readonly env: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+}
+
+export interface AloneResult {
+  /** From the start to the end of the program itself. */
+  readonly durationMs: number;
+  /** False where it was ended because its time was up. */
+  readonly isDone: boolean;
+}
+
+/**
+ * Runs a program in a session of its own (setsid(2)), so that a shell takes no terminal away, with no input and no output. At
+ * its end, or once its time is up, every process that it has left is killed, whatever session it is in.
+ * @throws what the signal was aborted with
+ */
+export async function runAlone(command: AloneCommand): Promise<AloneResult> {
+  command.signal?.throwIfAborted();
+  const { program, args } = await planMortal(command);
+  const mark = `${MARK}=${randomUUID()}`;
+  const started = performance.now();
+  const child = execa(program, args, {
+    ...(command.cwd === undefined ? {} : { cwd: command.cwd }),
+    env: { ...command.env, [MARK]: mark.slice(MARK.length + 1) },
+    extendEnv: false,
+    stdio: 'ignore',
+    detached: true,
+    timeout: command.timeoutMs,
+    killSignal: 'SIGKILL', // an interactive shell takes no notice of SIGTERM
+    reject: false,
+    ...(command.signal === undefined ? {} : { cancelSignal: command.signal }),
+  });
+  const result = await child;
+  const durationMs = performance.now() - started;
+  await killMarked(mark);
+  command.signal?.throwIfAborted();
+  return { durationMs, isDone: !result.timedOut };
+}
+
+/** Again until there is none: one may have started another meanwhile. */
+async function killMarked(mark: string): Promise<void> {
+  for (let left = await findMarked(mark); left.length > 0; left = await findMarked(mark))
+    for (const pid of left) killIfThere(pid);
+}
+
+async function findMarked(mark: string): Promise<number[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
+  const marked = await Promise.all(pids.map(async (pid) => (await readEnvironment(pid)).includes(mark)));
+  return pids.filter((_, index) => marked[index]);
+}
+
+/** Empty where the process is gone, a zombie, or somebody else's (proc(5)). */
+async function readEnvironment(pid: number): Promise<string[]> {
+  try {
+    return (await readFile(`/proc/${pid}/environ`, 'utf8')).split('\0');
+  } catch (error) {
+    if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
+    throw error;
+  }
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
