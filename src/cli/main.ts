@@ -9,6 +9,8 @@ import type { DoctorUserOptions } from './doctor-user.ts';
 import type { BuildCommand, InstallOptions } from './install.ts';
 import { Output } from './output.ts';
 import type { LockOptions } from './lock.ts';
+import type { SbomOptions } from './sbom.ts';
+import type { VerifyCommandOptions } from './verify.ts';
 import { openSession, type GlobalOptions, type Session } from './session.ts';
 
 const EXIT_STATUS = `
@@ -163,10 +165,19 @@ function buildProgram(): Command {
   );
   sub('verify [what]', 'compare what is live, or one environment or release, with its manifest')
     .option('--quick', 'sizes, modes and links only: read no digests')
+    .option('--rebuild', 'instead: build a release again, aside, and compare the images byte for byte')
     .action(
-      action(async (session, what: string | undefined, options: { quick?: boolean }) =>
+      action(async (session, what: string | undefined, options: VerifyCommandOptions) =>
         (await import('./verify.ts')).runVerify(session, what, options),
       ),
+    );
+  sub('sbom <what>', 'what is in a release, as SPDX 2.3 or CycloneDX 1.6: packages, digests, licences')
+    .addOption(new Option('--format <format>', 'of the document').choices(['spdx', 'cyclonedx']).default('spdx'))
+    .option('--licences', 'instead: the licence of each package, and which a person has to look at')
+    .action(
+      action(async (session, what: string, options: SbomOptions) => {
+        await (await import('./sbom.ts')).runSbom(session, what, options);
+      }),
     );
   sub('adopt <environment> <source>', 'make a release of a conda prefix, an image or an hh5-style tree that is there')
     .option('--leave', 'go on without what no package brings: files changed or added by hand')

@@ -7,15 +7,18 @@ import { verifyRelease, type VerifiedRelease } from '../release/verify-release.t
 import { AppError, type Problem } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 
+import { runRebuild } from './rebuild.ts';
 import type { Session } from './session.ts';
 
 export interface VerifyCommandOptions {
   /** Sizes, modes and links; no digests. */
   readonly quick?: boolean | undefined;
+  /** Builds one release again instead. */
+  readonly rebuild?: boolean | undefined;
 }
 
 /**
- * Changes nothing, takes no lock.
+ * Changes nothing, takes no lock; with `rebuild` see `runRebuild`.
  * @param subject an environment, a full name (what is live of it), `<full name>/<release id>`, or undefined for all that is live
  * @throws AppError with every difference (exit 7); ENVIRONMENT_NOT_LIVE (exit 7)
  */
@@ -24,6 +27,10 @@ export async function runVerify(
   subject: string | undefined,
   options: VerifyCommandOptions,
 ): Promise<void> {
+  if (options.rebuild) {
+    await runRebuild(session, subject, options);
+    return;
+  }
   const { layout, output, signal } = session;
   const face = subject === undefined ? await verifyFace(layout) : [];
   const known = new Map<string, string>();

@@ -29,6 +29,11 @@ export async function readEnvironmentSpec(file: string): Promise<EnvironmentSpec
   return parseEnvironmentSpec(text, file);
 }
 
+/** A configuration as a manifest has it: without the credentials of its URLs. @throws AppError CONFIG_INVALID */
+export function readRecordedConfig(text: string, file: string): SiteConfig {
+  return parseSiteConfigSource(text, file, probeMachine()).config;
+}
+
 function probeMachine(): ConfigProbe {
   return { tmpDir: os.tmpdir(), uid: process.geteuid?.() ?? 0 };
 }

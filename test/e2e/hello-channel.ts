@@ -13,7 +13,7 @@ function helloPackage(dir: string, version: string): CondaPackage {
   return {
     dir,
     format: 'conda',
-    index: { name: 'hello', version, build: 'h0_0', build_number: 0, subdir: 'linux-64', depends: [] },
+    index: { name: 'hello', version, build: 'h0_0', build_number: 0, subdir: 'linux-64', depends: [], license: 'MIT' },
     files: [
       {
         type: 'file',
