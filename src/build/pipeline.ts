@@ -83,7 +83,7 @@ export async function buildRelease(
   if (same) return { manifest: same, built: false };
   const { packageCache } = layout;
   const downloads = await readDownloads(packageCache, lock);
-  checkRoom(listNeeds({ packageCache, staging: layout.staging(plan.fullName).dir }, downloads));
+  await checkRoom(listNeeds({ packageCache, staging: layout.staging(plan.fullName).dir }, downloads), context.signal);
 
   try {
     const outcome = await timed('build', () =>

@@ -2,6 +2,7 @@
 import { AppError, type Problem } from '../system/app-error.ts';
 import { readFreeRoom, type FreeRoom } from '../system/disk-room.ts';
 import { EXIT } from '../system/exit-codes.ts';
+import { probeReservations, type Refusal } from '../system/reserve-room.ts';
 import type { Downloads } from './plan-space.ts';
 
 /** What is going to be written below one directory, at the least. */
@@ -54,13 +55,32 @@ export function findShortRoom(needs: readonly RoomNeed[], rooms: readonly (FreeR
   });
 }
 
-/** @throws AppError DISK_TOO_SMALL (exit 5), one for each file system */
-export function checkRoom(needs: readonly RoomNeed[]): void {
-  const problems = findShortRoom(
-    needs,
-    needs.map(({ dir }) => readFreeRoom(dir)),
-  );
-  if (problems.length > 0) throw new AppError(EXIT.buildFailed, problems);
+/**
+ * Looks at what is free, then reserves it for a moment: quotas are known to the file system alone.
+ * @throws AppError DISK_TOO_SMALL or QUOTA_EXCEEDED (exit 5), one for each file system or directory; INTERRUPTED
+ */
+export async function checkRoom(needs: readonly RoomNeed[], signal?: AbortSignal): Promise<void> {
+  const rooms = needs.map(({ dir }) => readFreeRoom(dir));
+  const short = findShortRoom(needs, rooms);
+  if (short.length > 0) throw new AppError(EXIT.buildFailed, short);
+  const refusals = await probeReservations(needs, signal);
+  const refused = needs.flatMap((need, index) => {
+    const refusal = refusals[index];
+    return refusal ? [describeRefusal(need, refusal, rooms[index])] : [];
+  });
+  if (refused.length > 0) throw new AppError(EXIT.buildFailed, refused);
+}
+
+function describeRefusal({ dir, bytes }: RoomNeed, refusal: Refusal, room: FreeRoom | undefined): Problem {
+  const why =
+    refusal === 'quota' ? 'the quota of this account does not allow that' : 'the disk refuses to reserve that';
+  const look = room ? `df -h ${room.mountPoint}` : 'df -h';
+  return {
+    code: refusal === 'quota' ? 'QUOTA_EXCEEDED' : 'DISK_TOO_SMALL',
+    message: `this build takes ${megabytes(bytes)} or more there, and ${why}: nothing was begun`,
+    at: dir,
+    hint: `${refusal === 'quota' ? 'quota -s; ' : ''}${look}; make room there, then run the command again`,
+  };
 }
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;

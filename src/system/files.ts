@@ -147,6 +147,18 @@ export async function readLinkIfThere(file: string): Promise<string | undefined>
   return (await lstatIfThere(file))?.isSymbolicLink() ? await fs.readlink(file) : undefined;
 }
 
+/** Opens a new file that goes when it is closed, or with this process: it has lost its name already. */
+export async function openUnnamed(file: string): Promise<fs.FileHandle> {
+  const handle = await withRoom(file, fs.open(file, 'wx', 0o600));
+  try {
+    await fs.rm(file);
+    return handle;
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
 /** Writes a new file that nobody looks at yet; the mode holds whatever the umask. */
 export async function writeNewFile(file: string, data: string | Uint8Array, mode = 0o644): Promise<void> {
   await withRoom(file, fs.writeFile(file, data, { flag: 'wx', mode }));

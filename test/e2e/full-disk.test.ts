@@ -1,7 +1,7 @@
 // Disks that are full, or have no inode left, one after the other: each is named, nothing stays half made, and once
 // there is room the same command goes on from there, without downloading again what was whole.
 import { randomBytes } from 'node:crypto';
-import { mkdir, rm, symlink } from 'node:fs/promises';
+import { mkdir, readdir, rm, symlink } from 'node:fs/promises';
 import path from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -9,7 +9,7 @@ import { serveChannel, type ServedChannel } from '../channel/serve-channel.ts';
 import { writeCondaPackage } from '../channel/conda-package.ts';
 import { writeRepodata } from '../channel/write-repodata.ts';
 import { LiveSite } from './live-site.ts';
-import { TestSite } from './test-site.ts';
+import { condense, TestSite } from './test-site.ts';
 
 let live: LiveSite;
 let server: ServedChannel;
@@ -123,10 +123,22 @@ it('begins nothing where what it is going to download or unpack is more than the
     'nothing was begun',
   ];
   await live.expectFailure(['install', 'b'], { exit: 5, says });
-
-  expect(server.requests.filter((request) => request.endsWith('.conda'))).toHaveLength(asked);
+  // The kernels of test machines have no quotas: what their users are told is injected.
   await remount(packages, 'size=64m');
   await remount(staging, 'size=64m');
+  const overQuota = await execa('strace', [
+    ...['-f', '-qq', '-o', '/dev/null', '-e', 'trace=fallocate', '-e', 'inject=fallocate:error=EDQUOT'],
+    ...['--', process.execPath, condense, '--config', site.configFile, 'install', 'b'],
+  ]).catch((error: unknown) => error as { exitCode: number; stderr: string });
+
+  expect(overQuota.exitCode).toBe(5);
+  expect(overQuota.stderr).toMatch(
+    new RegExp(
+      `${packages}  this build takes .* quota of this account[^]*hint   quota -s; df -h ${packages};[^]*code   QUOTA_EXCEEDED`,
+    ),
+  );
+  expect(await readdir(packages)).toEqual([]);
+  expect(server.requests.filter((request) => request.endsWith('.conda'))).toHaveLength(asked);
   await site.condenseOk('install', 'b');
 });
 
