@@ -6,12 +6,13 @@ import { NoSkips } from './ci/no-skips.ts';
 export default defineConfig({
   test: {
     restoreMocks: true,
+    setupFiles: ['test/property-seed.ts'],
     // vitest leaves one processor free, which on two is half of them.
     maxWorkers: '100%',
     // A run of everything must run everything; a person who picks tests by name or project need not.
     reporters: process.env['CI'] ? ['default', new NoSkips()] : ['default'],
     projects: [
-      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 10_000 } },
+      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 60_000 } },
       {
         extends: true,
         test: {

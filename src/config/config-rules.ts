@@ -54,12 +54,12 @@ export function findRuleProblems(source: YamlSource, defaultStagingDir: string):
   return problems;
 }
 
-/** `*` in the pattern stands for each key that is there. */
+/** `*` in the pattern stands for each key that is there, one that is called `*` as well. */
 function mappingsAt(source: YamlSource, pattern: readonly string[]): readonly string[][] {
-  const star = pattern.indexOf('*');
-  if (star < 0) return [[...pattern]];
-  const parent = pattern.slice(0, star);
-  return keysAt(source, parent).flatMap((key) => mappingsAt(source, [...parent, key, ...pattern.slice(star + 1)]));
+  let found: string[][] = [[]];
+  for (const key of pattern)
+    found = found.flatMap((at) => (key === '*' ? keysAt(source, at) : [key]).map((next) => [...at, next]));
+  return found;
 }
 
 type Complain = (at: KeyPath, message: string, hint?: string) => void;

@@ -27,6 +27,7 @@ describe('hostile text', () => {
     ['deep brackets that do end', '['.repeat(3000) + ']'.repeat(3000)],
     ['a very long file', `site: ${'x'.repeat(5 << 20)}\n`],
     ['a NUL character', 'site: "\0"\n'],
+    ['an environment called *', `${required}environments: { '*': [] }\n`],
     ['half a surrogate pair', 'site: \ud800\n'],
   ])('%s end in a configuration error', (_what, text) => {
     expect(problemsOf(() => parse(text)).length).toBeGreaterThan(0);
