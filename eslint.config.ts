@@ -29,7 +29,20 @@ const rules = Object.entries(rooms).flatMap(([room, allowed]) =>
     })),
 );
 /** A stage takes the previous stage's output; it imports no other stage. */
-const stages = ['base', 'stage', 'pip', 'bytecode', 'drop', 'activate', 'order', 'pack', 'release', 'gate'];
+const stages = [
+  'base',
+  'stage',
+  'pip',
+  'customise',
+  'bytecode',
+  'drop',
+  'audit',
+  'activate',
+  'order',
+  'pack',
+  'release',
+  'gate',
+];
 const stageRules = stages.map((stage) => ({
   target: `./src/build/${stage}.ts`,
   from: stages.filter((other) => other !== stage).map((other) => `./src/build/${other}.ts`),

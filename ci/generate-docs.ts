@@ -81,7 +81,10 @@ function renderTable(rows: readonly Row[]): string {
 function typeText(node: SchemaNode): string {
   if (node.enum) return node.enum.map((value) => code(value)).join(', ');
   if (node.type === 'array') return 'list of text';
-  if (node.type === 'object') return 'lists of text by name';
+  if (node.type === 'object')
+    return node.additionalProperties && node.additionalProperties.type === 'string'
+      ? 'text by name'
+      : 'lists of text by name';
   if (node.type === 'boolean') return 'true or false';
   if (node.type === 'integer') return `whole number, ${node.minimum ?? ''} to ${node.maximum ?? ''}`;
   return 'text';

@@ -61,18 +61,23 @@ const describeDrop = ({ patterns, ...rules }: DropRules): unknown => ({
   patterns: patterns.map(({ text }) => text),
 });
 
-/** Digests of everything that a release depends on: when none of them changes, there is nothing to build. */
+/**
+ * Digests of everything that a release depends on: when none of them changes, there is nothing to build.
+ * @param customise of `readCustomDigest`
+ */
 export function planInputs(
   context: BuildContext,
   plan: BuildPlan,
   lock: EnvironmentLock,
   baseSha256: string,
   launcher: ReleaseLauncherFacts,
+  customise: string | undefined,
 ): Record<string, string> {
   const { product, config } = context;
   return {
     // Not only what it is made from: a base that was lost and built again has other bytes, which old manifests do not name.
     base: baseSha256,
+    ...(customise === undefined ? {} : { customise }),
     drop: digestText(JSON.stringify(describeDrop(plan.environment.drop))),
     condense: digestText(product.version),
     environment: digestText(JSON.stringify([plan.environment.gateImports, plan.spec.variables])),

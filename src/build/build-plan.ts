@@ -1,6 +1,12 @@
 // What one build would make, as pure data: the same for the same configuration, spec and product.
 import type { EnvironmentSpec } from '../config/environment-spec.ts';
-import { fullName, type DropRules, type EnvironmentOptions, type SiteConfig } from '../config/site-config.ts';
+import {
+  fullName,
+  type CustomRules,
+  type DropRules,
+  type EnvironmentOptions,
+  type SiteConfig,
+} from '../config/site-config.ts';
 import type { Layout } from '../site/layout.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
@@ -79,6 +85,7 @@ export function planSteps(
           ),
         ]
       : []),
+    ...describeCustom(plan.environment.customise).map((what) => ({ step: 'customise', what })),
     ...describeDrop(plan.environment.drop).map((what) => ({ step: 'drop', what })),
     at('pack', staging.image),
     at('release', release),
@@ -92,6 +99,13 @@ export function planSteps(
           ...layout.publicLinks.map((link) => at('publish', link.path, `${link.path} -> ${link.target}`)),
         ]
       : []),
+  ];
+}
+
+function describeCustom({ remove, replace }: CustomRules): string[] {
+  return [
+    ...remove.map((rule) => `without the files of ${rule.package}`),
+    ...replace.map((rule) => `links to ${rule.by} in place of ${rule.package}`),
   ];
 }
 

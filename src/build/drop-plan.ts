@@ -155,7 +155,10 @@ function dropDanglingLinks(
 }
 
 /** Directories that had something and have nothing now, innermost first. */
-function findEmptied(entries: readonly PrefixEntry[], dropped: ReadonlyMap<string, Rule>): string[] {
+export function findEmptied(
+  entries: Iterable<{ readonly path: string }>,
+  dropped: ReadonlyMap<string, unknown>,
+): string[] {
   const left = new Map<string, number>();
   const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
   for (const { path } of entries) left.set(parentOf(path), (left.get(parentOf(path)) ?? 0) + 1);

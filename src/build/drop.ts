@@ -1,21 +1,11 @@
 // Stage: leaves out of the staged prefix what the configuration says, and tells of it.
 import path from 'node:path';
-import { dropFromRecord } from '../conda/conda-meta.ts';
+import { writeRecordsWithout } from '../conda/installed-records.ts';
 import type { DropRules } from '../config/site-config.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import type { Report } from '../system/events.ts';
-import {
-  lutimes,
-  readdir,
-  readLinkIfThere,
-  readText,
-  removeTree,
-  removeEmptyDir,
-  stat,
-  walkTree,
-  writeNewFile,
-} from '../system/files.ts';
+import { readLinkIfThere, removeEmptyDir, removeTree, walkTree } from '../system/files.ts';
 import { planDrop, type DropCount, type PrefixEntry } from './drop-plan.ts';
 
 export interface DropRequest {
@@ -73,18 +63,4 @@ async function readEntries({ prefixOnDisk, prefixInside }: DropRequest): Promise
 function withinPrefix(target: string, prefixInside: string): string | undefined {
   if (!target.startsWith('/')) return target;
   return target.startsWith(`${prefixInside}/`) ? target.slice(prefixInside.length) : undefined;
-}
-
-/** conda-meta lists what is there: conda-pack and `conda doctor` look for every file that a record has. */
-async function writeRecordsWithout(prefix: string, dropped: ReadonlySet<string>): Promise<void> {
-  const dir = path.join(prefix, 'conda-meta');
-  for (const name of (await readdir(dir)).filter((entry) => entry.endsWith('.json')).sort()) {
-    const file = path.join(dir, name);
-    const text = dropFromRecord(await readText(file), dropped);
-    if (text === undefined) continue;
-    const { atimeMs, mtimeMs } = await stat(file);
-    await removeTree(file);
-    await writeNewFile(file, text);
-    await lutimes(file, atimeMs / 1000, mtimeMs / 1000);
-  }
 }

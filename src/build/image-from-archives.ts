@@ -8,8 +8,11 @@ import { makeDir, readSpan, writeNewFile } from '../system/files.ts';
 import { runCommand } from '../system/run-command.ts';
 import { compareTarPaths, type TarEntry } from '../system/tar-stream.ts';
 import { captureActivation } from './activate.ts';
+import { auditImage } from './audit.ts';
 import type { BuildPlan } from './build-plan.ts';
 import { planContainerCommand } from './container.ts';
+import { isCustomised } from './customise.ts';
+import { planPrefixContent } from './image-content.ts';
 import type { ImageRequest, StagedImage } from './image-request.ts';
 import { hasTarInput, writeImageOf } from './pack.ts';
 import { makeStagingDir, planCommands, planMarker, type Marker } from './stage.ts';
@@ -34,6 +37,14 @@ export async function writeImageFromArchives(request: ImageRequest): Promise<Sta
   const marker = planMarker(layout, plan.fullName);
   const top = path.relative(staging.root, staging.prefix);
   const content = planContent(spooled.entries, top, marker, plan.spec.variables);
+  const libraries = await timed('audit', () =>
+    Promise.resolve(
+      auditImage({
+        ...{ content: planPrefixContent(spooled.entries), replaced: [], prefixInside: plan.condaPrefix },
+        ...{ binds: config.binds.run, policy: plan.environment.customise.libraries, report: context.report },
+      }),
+    ),
+  );
   const image = await timed('pack', () => writeImageOf(content, staging.image, config.squashfs, signal));
   const activation = await timed('activate', async () => {
     await writeActivationFiles(staging, content);
@@ -44,17 +55,18 @@ export async function writeImageFromArchives(request: ImageRequest): Promise<Sta
   });
   return {
     ...{ image, lock, inputs, inputsDigest, activation, commands: planCommands(spooled.entries) },
-    ...{ dropped: [], orderedFiles: 0, wheels: [], notes: spooled.notes },
+    ...{ libraries, dropped: [], orderedFiles: 0, wheels: [], notes: spooled.notes },
   };
 }
 
 /** What can be told before anything is downloaded. */
 function mayDoWithoutTree({ context, plan, lock, pip }: ImageRequest): boolean {
-  const { drop } = plan.environment;
+  const { customise, drop } = plan.environment;
   return (
     context.installer === undefined &&
     pip === undefined &&
     !lock.packages.some(({ name }) => name === 'python') &&
+    !isCustomised(customise) &&
     !drop.staticLibraries &&
     !drop.tests &&
     drop.patterns.length === 0

@@ -1,9 +1,13 @@
 // The way to an image by a prefix on the staging disk, in which programs can run before it is packed.
 import path from 'node:path';
+import type { DropRules } from '../config/site-config.ts';
 import type { ReleaseManifest } from '../release/manifest.ts';
 import { captureActivation } from './activate.ts';
+import { auditImage } from './audit.ts';
 import { completeBytecode } from './bytecode.ts';
+import { customisePrefix, isCustomised } from './customise.ts';
 import { removeDropped } from './drop.ts';
+import { readPrefixContent } from './image-content.ts';
 import type { ImageRequest, StagedImage } from './image-request.ts';
 import { traceOrder } from './order.ts';
 import { writeImage } from './pack.ts';
@@ -25,13 +29,20 @@ export async function writeImageFromTree(
   const distributions = lock.pip?.packages ?? [];
   const added =
     work && (await timed('pip', () => work.install(lock, distributions), `${distributions.length} distributions`));
-  const present = await finishStagedPrefix(staging, planMarker(layout, plan.fullName), plan.spec.variables);
   const inside = { prefixOnDisk: staging.prefix, prefixInside: plan.condaPrefix, report };
+  const { customise: rules, drop, outsideCommands: outside } = plan.environment;
+  const customised = isCustomised(rules)
+    ? await timed('customise', () => customisePrefix({ ...inside, rules }))
+    : undefined;
+  const present = await finishStagedPrefix(staging, planMarker(layout, plan.fullName), plan.spec.variables);
   const bytecode = await timed('bytecode', () => completeBytecode({ ...inside, runInside }));
-  const dropped = await timed('drop', () =>
-    removeDropped({
-      ...inside,
-      ...{ rules: plan.environment.drop, commands: present, outside: plan.environment.outsideCommands },
+  const before = customised?.before ?? (takesAny(drop, outside) ? await readPrefixContent(staging.prefix) : undefined);
+  const dropped = await timed('drop', () => removeDropped({ ...inside, rules: drop, commands: present, outside }));
+  const libraries = await timed('audit', async () =>
+    auditImage({
+      ...{ content: await readPrefixContent(staging.prefix), before, takers: customised?.takers },
+      ...{ replaced: rules.replace.map((rule) => rule.by), prefixInside: plan.condaPrefix },
+      ...{ binds: config.binds.run, policy: rules.libraries, report },
     }),
   );
   const activation = await timed('activate', () =>
@@ -55,9 +66,12 @@ export async function writeImageFromTree(
   );
   const commands = await readCommands(staging.prefix);
   return {
-    ...{ image, lock, inputs, inputsDigest, activation, commands, bytecode, dropped },
+    ...{ image, lock, inputs, inputsDigest, activation, commands, bytecode, dropped, customised, libraries },
     orderedFiles: first.length,
     wheels: added?.wheels ?? [],
     notes: [...notes, ...(added?.notes ?? [])],
   };
 }
+
+const takesAny = (drop: DropRules, outside: readonly string[]): boolean =>
+  drop.staticLibraries || drop.tests || drop.patterns.length > 0 || outside.length > 0;

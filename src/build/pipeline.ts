@@ -11,6 +11,8 @@ import { digestFile, digestText, removeTree } from '../system/files.ts';
 import type { BuildContext } from './build-context.ts';
 import { planInputs, planLauncherFacts, planPackages, type ReleaseLauncherFacts } from './build-inputs.ts';
 import type { BuildPlan } from './build-plan.ts';
+import { readCustomDigest } from './custom-inputs.ts';
+import type { Customised } from './customise.ts';
 import { passGate } from './gate.ts';
 import { writeImageFromArchives } from './image-from-archives.ts';
 import { writeImageFromTree } from './image-from-tree.ts';
@@ -63,9 +65,10 @@ export async function buildRelease(
   const lock = locked ?? (await solveAnew(context, plan, access, pip, timed));
   const launcher = planLauncherFacts(context, plan, base.file, node);
   const baseSha256 = await digestFile(base.file);
+  const customise = readCustomDigest(plan);
   let reason: { readonly because: BuildOutcome['because'] } | undefined;
   const findSame: FindSame = async (whole) => {
-    const inputs = planInputs(context, plan, whole, baseSha256, launcher);
+    const inputs = planInputs(context, plan, whole, baseSha256, launcher, customise);
     const inputsDigest = digestText(JSON.stringify(inputs));
     const isSame = (manifest: ReleaseManifest): boolean =>
       manifest.inputsDigest === inputsDigest &&
@@ -180,6 +183,8 @@ async function writeManifest(
       packages: planPackages(lock, made.wheels),
       notes: made.notes,
       ...(made.dropped.length === 0 ? {} : { dropped: made.dropped }),
+      ...describeCustomised(made.customised),
+      libraries: made.libraries,
       stageSeconds: { ...prepared.stageSeconds },
     },
     lock,
@@ -192,3 +197,9 @@ async function writeManifest(
     access: context.access,
   });
 }
+
+/** What the manifest says of it. */
+const describeCustomised = (done: Customised | undefined): Partial<ReleaseManifest> => ({
+  ...(done && done.removed.length > 0 ? { removed: [...done.removed] } : {}),
+  ...(done && done.replaced.length > 0 ? { replaced: [...done.replaced] } : {}),
+});

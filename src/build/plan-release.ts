@@ -9,6 +9,7 @@ import { digestFile, digestText, lstatIfThere } from '../system/files.ts';
 import type { BuildContext } from './build-context.ts';
 import { planInputs, planLauncherFacts } from './build-inputs.ts';
 import { planSteps, type BuildPlan } from './build-plan.ts';
+import { readCustomDigest } from './custom-inputs.ts';
 import { describeMisfits, readBuildLock, readPlannedAccess, readReleaseLock, solvePlanned } from './lock.ts';
 import { readPipPlan, withKnownPip, type PipPlan } from './pip.ts';
 import type { PlannedBuild } from './plan-document.ts';
@@ -117,6 +118,7 @@ async function readInputs(
     lock,
     isMade ? await digestFile(base.file) : '',
     launcher,
+    readCustomDigest(plan),
   );
   return isMade && sha256 !== undefined ? { base: sha256, ...inputs } : inputs;
 }

@@ -12,6 +12,7 @@ import type { BuildContext } from './build-context.ts';
 import { planInputs, planLauncherFacts } from './build-inputs.ts';
 import { planBuild, type BuildPlan } from './build-plan.ts';
 import { compareImages, type ImageDifference } from './compare-images.ts';
+import { readCustomDigest } from './custom-inputs.ts';
 import { writeImageFromArchives } from './image-from-archives.ts';
 import { writeImageFromTree } from './image-from-tree.ts';
 import type { ImageRequest } from './image-request.ts';
@@ -55,7 +56,7 @@ export async function rebuildRelease(
   if (lock.pip && !pip) throw unknown(today, manifest, 'was made with a pip section that its manifest does not have');
   const { base, node } = await timed('base', () => readyStore(context));
   const facts = planLauncherFacts(context, plan, base.file, node);
-  const inputs = planInputs(context, plan, lock, await digestFile(base.file), facts);
+  const inputs = planInputs(context, plan, lock, await digestFile(base.file), facts, readCustomDigest(plan));
   const staging = layout.staging(plan.fullName);
   const { packageCache } = layout;
   checkRoom(listNeeds({ packageCache, staging: staging.dir }, await readDownloads(packageCache, lock)));

@@ -88,6 +88,15 @@ function normalise(written: WrittenConfig, source: YamlSource, defaultStaging: s
       outsideCommands: options.outside_commands,
       sshHosts: options.ssh_hosts,
       pinned: [...sitePins, ...linesAt(options.pinned, ['environments', name, 'pinned'])],
+      customise: {
+        remove: Object.entries(options.remove).map(([key, spared]) => ({
+          ...{ package: key, spared, at: source.atKey(['environments', name, 'remove', key]) },
+        })),
+        replace: Object.entries(options.replace).map(([key, by]) => ({
+          ...{ package: key, by, at: source.atKey(['environments', name, 'replace', key]) },
+        })),
+        libraries: options.libraries,
+      },
       drop: {
         staticLibraries: options.drop.static_libraries ?? written.drop.static_libraries,
         tests: options.drop.tests ?? written.drop.tests,

@@ -130,6 +130,7 @@ export interface EnvironmentOptions {
   readonly sshHosts: readonly string[];
   /** MatchSpecs that hold for what is installed but install nothing: the site's, then the environment's own. */
   readonly pinned: readonly SpecLine[];
+  readonly customise: CustomRules;
   readonly drop: DropRules;
   readonly inherit: InheritPolicy;
   readonly module: ModulePolicy;
@@ -152,6 +153,33 @@ export interface InheritPolicy {
   readonly lists: Readonly<Record<string, readonly string[]>>;
   /** Whether Python's user site packages count. */
   readonly userSite: boolean;
+}
+
+/** What an environment has otherwise than its packages, each rule with its place in the configuration. */
+export interface CustomRules {
+  readonly remove: readonly RemoveRule[];
+  readonly replace: readonly ReplaceRule[];
+  readonly libraries: LibraryPolicy;
+}
+
+export interface RemoveRule {
+  readonly package: string;
+  /** Packages that depend on it and do without. */
+  readonly spared: readonly string[];
+  readonly at: string;
+}
+
+export interface ReplaceRule {
+  readonly package: string;
+  /** The directory of the site's installation. */
+  readonly by: string;
+  readonly at: string;
+}
+
+export interface LibraryPolicy {
+  readonly strict: boolean;
+  /** Globs of sonames. */
+  readonly elsewhere: readonly string[];
 }
 
 /** What is left out of the image: the site's rules where the environment has none of its own, the patterns of both. */

@@ -124,6 +124,18 @@ export const patternRule: TextRule = (text) => {
   return undefined;
 };
 
+/** The name of a conda package (CEP 26). */
+export const packageNameRule: TextRule = (text) =>
+  /^[a-z0-9_][a-z0-9._-]*$/.test(text)
+    ? undefined
+    : { message: `must be the name of a conda package in lower case, not ${quoted(text)}` };
+
+/** A library as others ask for it, `libcuda.so.1`, perhaps with `*` and `?`. */
+export const sonameRule: TextRule = (text) =>
+  /^[\w.+*?-]*[\w][\w.+*?-]*$/.test(text)
+    ? undefined
+    : { message: `must be the name of a library, with '*' and '?', not ${quoted(text)}`, hint: 'e.g. libcuda.so.1' };
+
 /** A release that stays: `analysis3-26.11/20261121T044052Z-14180186`, or every one of a version. */
 export const pinnedReleaseRule: TextRule = (text) => {
   const [name = '', id, ...rest] = text.split('/');

@@ -9,6 +9,7 @@ import {
   GROUP,
   nameRule,
   NAME,
+  packageNameRule,
   pathRule,
   quoted,
   relativeDirRule,
@@ -270,6 +271,8 @@ export const keyRules: readonly { readonly path: readonly string[]; readonly rul
   { path: ['channels', 'mirrors'], rule: channelRule },
   { path: ['inherit', 'lists'], rule: variableRule },
   { path: ['environments', '*', 'inherit', 'lists'], rule: variableRule },
+  { path: ['environments', '*', 'remove'], rule: packageNameRule },
+  { path: ['environments', '*', 'replace'], rule: packageNameRule },
   { path: ['module', 'variables'], rule: moduleVariableRule },
   { path: ['environments', '*', 'module', 'variables'], rule: moduleVariableRule },
   {

@@ -12,6 +12,7 @@ import {
   quoted,
 } from './text-rules.ts';
 import { list, matching, text } from './written-values.ts';
+import { libraries, remove, replace } from './written-customise.ts';
 import { environmentDrop } from './written-image.ts';
 import { environmentInherit } from './written-inherit.ts';
 import { environmentModule } from './written-module.ts';
@@ -96,6 +97,9 @@ export const environment = z.strictObject({
   pinned: pinned
     .describe('Pins of this environment, besides those of the site.')
     .meta({ examples: [['python 3.11.*']] }),
+  remove,
+  replace,
+  libraries,
   drop: environmentDrop,
   inherit: environmentInherit,
   module: environmentModule,

@@ -94,6 +94,46 @@ const ReleaseFacts = z.strictObject({
     .array(z.strictObject({ rule: z.string(), files: z.int(), bytes: z.int() }))
     .readonly()
     .optional(),
+  /** What was taken out by package; absent where nothing was. */
+  removed: z
+    .array(
+      z.strictObject({
+        package: z.string(),
+        files: z.int(),
+        /** Packages that depend on it and are said to do without. */
+        spared: z.array(z.string()).readonly(),
+      }),
+    )
+    .readonly()
+    .optional(),
+  /** What the site's installations stand for; absent where none does. */
+  replaced: z
+    .array(z.strictObject({ package: z.string(), by: z.string(), files: z.int(), links: z.int() }))
+    .readonly()
+    .optional(),
+  /** What was looked at for the libraries that programs need, and what of the host they got. */
+  libraries: z
+    .strictObject({
+      /** Programs and libraries. */
+      objects: z.int(),
+      scripts: z.int(),
+      /** Found neither in the image nor on the host; paths are relative to the prefix. */
+      missing: z.array(z.strictObject({ soname: z.string(), neededBy: z.array(z.string()).readonly() })).readonly(),
+      /** Found by the host's own dynamic loader. */
+      system: z.array(z.strictObject({ soname: z.string(), kind: z.string() })).readonly(),
+      /** Files of the host that the image has by links: what they called themselves and needed. */
+      linked: z
+        .array(
+          z.strictObject({
+            file: z.string(),
+            kind: z.string(),
+            soname: z.string().optional(),
+            needed: z.array(z.string()).readonly(),
+          }),
+        )
+        .readonly(),
+    })
+    .optional(),
   /** Seconds that each stage took. */
   stageSeconds: z.record(z.string(), z.number()),
 });

@@ -22,6 +22,7 @@ const environment: EnvironmentOptions = {
   inherit: { drop: ['PYTHONHOME'], lists: {}, userSite: false },
   module: { variables: {}, prerequisites: [] },
   drop: { staticLibraries: false, tests: false, patterns: [], keep: [] },
+  customise: { remove: [], replace: [], libraries: { strict: false, elsewhere: [] } },
 };
 const spec: EnvironmentSpec = {
   file: '/e/environment.yml',

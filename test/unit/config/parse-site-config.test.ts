@@ -64,6 +64,7 @@ describe('a right configuration', () => {
             outsideCommands: [],
             sshHosts: [],
             pinned: [],
+            customise: { remove: [], replace: [], libraries: { strict: false, elsewhere: [] } },
             drop: { staticLibraries: false, tests: false, patterns: [], keep: [] },
             inherit: { drop: ['PYTHONHOME'], lists: {}, userSite: false },
             module: { variables: {}, prerequisites: [] },
