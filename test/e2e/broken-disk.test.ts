@@ -1,5 +1,5 @@
-// Publishing, going back and collecting on a disk that is full, read-only or taken away from under them: users see what
-// they saw, the message says what to do, and once it is mended the same command works.
+// Publishing, going back and collecting on a disk that is full, read-only or taken away from under them, and by a clock
+// that is wrong: users see what they saw, the message says what to do, and once it is mended the same command works.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -32,9 +32,10 @@ afterAll(async () => {
   await rm(dir, { recursive: true });
 });
 
-async function run(...words: string[]): Promise<Ran> {
+const run = (...words: string[]): Promise<Ran> => runWith({}, ...words);
+async function runWith(env: Readonly<Record<string, string>>, ...words: string[]): Promise<Ran> {
   const args = [condense, '--config', site.config.file, ...words];
-  const { exitCode, stdout, stderr } = await execa(process.execPath, args, { reject: false });
+  const { exitCode, stdout, stderr } = await execa(process.execPath, args, { reject: false, env });
   return { exitCode, stdout, stderr };
 }
 
@@ -111,4 +112,24 @@ it('goes on as if nothing had been once it is mended', async () => {
   expect(exitCode).toBe(0);
   expect(stdout).toMatch(/removed .*generation/);
   expect(await readLive()).toBe(second.id);
+});
+
+it('is not misled by a clock that is set back by more than a year', async () => {
+  const third = await site.addRelease({ builtDaysAgo: 10 });
+  const library = `/usr/lib/${process.arch === 'x64' ? 'x86_64' : 'aarch64'}-linux-gnu/faketime/libfaketime.so.1`;
+  const back = { LD_PRELOAD: library, FAKETIME: '-400d', FAKETIME_DONT_FAKE_MONOTONIC: '1' };
+
+  expect(await runWith(back, 'publish', third.name)).toMatchObject({ exitCode: 0 });
+  expect(await readLive()).toBe(third.id);
+  expect(await runWith(back, 'rollback')).toMatchObject({ exitCode: 0 });
+  expect(await readLive()).toBe(second.id);
+  expect(await runWith(back, 'publish', third.name)).toMatchObject({ exitCode: 0 });
+  expect((await runWith(back, 'gc')).exitCode).toBe(0);
+  expect((await run('gc')).exitCode).toBe(0);
+
+  expect(await readLive()).toBe(third.id);
+  const { stdout } = await run('--json', 'history');
+  const { generations } = JSON.parse(stdout) as { generations: { time: string }[] };
+  expect(Date.parse(generations[0]?.time ?? '')).toBeLessThan(Date.now() - 399 * 86_400_000); // it was set back indeed
+  expect(await run('verify')).toMatchObject({ exitCode: 0 });
 });

@@ -245,3 +245,17 @@ print(comm.size, len({one[2] for one in all}), here.value.decode(), big[0], flus
     },
   );
 });
+
+describe('gc', () => {
+  test('keeps what a job that runs may have loaded, as squeue says, and no longer', async () => {
+    const plan = async (): Promise<string> =>
+      (await far.site.start(['gc', '--dry-run'], { SLURM_CONF: far.slurm.conf })).stdout;
+    const { stdout: job } = await far.run(`sbatch --parsable -o /dev/null --wrap 'sleep 100'`);
+    await far.run(`until [[ $(squeue -h -j ${job} -o %T) = RUNNING ]]; do sleep 0.1; done`);
+    await far.site.condenseOk('rollback', 'far');
+
+    expect(await plan()).toContain(`and job ${job} runs that was submitted ${new Date().toISOString().slice(0, 8)}`);
+    await far.run(`scancel ${job}; until [[ -z $(squeue -h -j ${job}) ]]; do sleep 0.1; done`);
+    expect(await plan()).not.toContain('that was submitted');
+  });
+});
