@@ -26,7 +26,7 @@ export function planLauncherFacts(
     runtime: context.runtime.program,
     node,
     binds: config.binds.run,
-    farmRoots: [layout.publicScripts, layout.store],
+    farmRoots: [layout.publicScripts, layout.store, layout.publicActivate],
     outsideCommands: plan.environment.outsideCommands,
     sshHosts: plan.environment.sshHosts,
     usersGroup: config.groups.users,

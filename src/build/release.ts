@@ -5,6 +5,7 @@ import type { ModulePolicy } from '../config/site-config.ts';
 import { renderLock } from '../conda/lock.ts';
 import type { EnvironmentLock } from '../conda/lock.ts';
 import { ACTIVATE_SHELLS, renderActivateFile } from '../modules/activate-files.ts';
+import { planCondaPrefix, type CondaPrefixPlan } from '../modules/conda-prefix-files.ts';
 import { renderLuaModule } from '../modules/lua-module.ts';
 import { listModuleVariables } from '../modules/module-facts.ts';
 import { renderTclModule } from '../modules/tcl-module.ts';
@@ -113,6 +114,10 @@ async function writeIncoming(
     await makeDir(path.dirname(aside.kernelSpec));
     await writeNewFile(aside.kernelSpec, renderKernelSpec(moduleFacts));
   }
+  await writeCondaPrefix(
+    aside,
+    planCondaPrefix(moduleFacts, layout.condaPrefix(facts.fullName), request.moduleTemplates.condaHook),
+  );
   // Before the manifest, which records the modes; it and the gate's report get theirs as they are written.
   await writePermissions(aside.dir, request.access, aside.image);
   const manifest = { ...facts, id, ...(await readContents(aside.dir)) };
@@ -121,6 +126,15 @@ async function writeIncoming(
     if (entry.kind !== 'link') await syncPath(path.join(aside.dir, entry.path));
   await syncPath(aside.dir);
   return manifest;
+}
+
+async function writeCondaPrefix({ condaPrefix }: ReleaseLayout, plan: CondaPrefixPlan): Promise<void> {
+  await makeDir(condaPrefix);
+  for (const { path: name, text } of plan.files) {
+    await makeDir(path.dirname(path.join(condaPrefix, name)));
+    await writeNewFile(path.join(condaPrefix, name), text);
+  }
+  for (const { path: name, target } of plan.links) await symlink(target, path.join(condaPrefix, name));
 }
 
 /** A hard link where staging and store share a file system; else a copy that is read back and compared. */

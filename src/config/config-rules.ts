@@ -73,7 +73,7 @@ function keysAt(source: YamlSource, at: KeyPath): string[] {
 
 const isWithin = (file: string, dir: string): boolean => file === dir || file.startsWith(`${dir}/`);
 
-const PUBLIC_DIRS = ['scripts_dir', 'envs_dir', 'modules_dir', 'jupyter_dir'] as const;
+const PUBLIC_DIRS = ['scripts_dir', 'envs_dir', 'modules_dir', 'jupyter_dir', 'activate_dir'] as const;
 
 /** As written, else the default. */
 function publicDir(text: TextAt, key: (typeof PUBLIC_DIRS)[number]): string {

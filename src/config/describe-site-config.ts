@@ -27,6 +27,7 @@ export function describeSiteConfig(config: SiteConfig, source: YamlSource): read
     [['envs_dir'], config.envsDir],
     [['modules_dir'], config.modulesDir],
     [['jupyter_dir'], config.jupyterDir],
+    [['activate_dir'], config.activateDir],
     [['module_family'], config.moduleFamily],
     [['groups', 'users'], config.groups.users],
     [['groups', 'owners'], config.groups.owners],

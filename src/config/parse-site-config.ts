@@ -129,6 +129,7 @@ function normalise(written: WrittenConfig, source: YamlSource, defaultStaging: s
     envsDir: written.envs_dir,
     modulesDir: written.modules_dir,
     jupyterDir: written.jupyter_dir,
+    activateDir: written.activate_dir,
     moduleFamily: written.module_family,
     groups: written.groups,
     signing: {

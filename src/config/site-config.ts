@@ -16,6 +16,7 @@ export interface SiteConfig {
   readonly envsDir: string;
   readonly modulesDir: string;
   readonly jupyterDir: string;
+  readonly activateDir: string;
   /** `conda` in `module load conda/analysis3`. */
   readonly moduleFamily: string;
   readonly groups: { readonly users?: string | undefined; readonly owners?: string | undefined };

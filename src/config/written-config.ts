@@ -182,6 +182,10 @@ export const writtenConfig = z
       .default('apps/conda_jupyter')
       .describe('Below the prefix: the Jupyter kernels, for JUPYTER_PATH.')
       .meta({ examples: ['apps/conda_jupyter'] }),
+    activate_dir: text(relativeDirRule)
+      .default('apps/conda/envs')
+      .describe('Below the prefix: what `conda activate` of a user’s own conda finds, for CONDA_ENVS_PATH.')
+      .meta({ examples: ['apps/conda/envs'] }),
     module_family: text(nameRule, NAME)
       .default('conda')
       .describe('The first part of the module name: `conda` in `module load conda/analysis3`.')

@@ -5,7 +5,7 @@ import { quoteCsh, quoteFish, quoteSh } from './quote-shell.ts';
 import { renderTemplate } from './render-template.ts';
 
 const QUOTES = { sh: quoteSh, csh: quoteCsh, fish: quoteFish } as const;
-type ActivateShell = keyof typeof QUOTES;
+export type ActivateShell = keyof typeof QUOTES;
 export const ACTIVATE_SHELLS = Object.keys(QUOTES) as readonly ActivateShell[];
 
 /**

@@ -83,16 +83,19 @@ export function planGeneration(layout: Layout, generation: Generation, record?: 
     add(path.join(modules, `${fullName}.lua`), release.luaModule);
     // Leads nowhere where the environment has no kernel; Jupyter takes no notice then.
     add(at.kernel(fullName), path.dirname(release.kernelSpec));
+    // Nor has one that was built before condense made it; conda takes no notice then, either.
+    add(path.join(at.activate, fullName), release.condaPrefix);
   }
   for (const [alias, fullName] of generation.aliases) {
     links.push({ path: path.join(at.envs, alias), target: fullName });
     links.push({ path: path.join(at.scripts, `${alias}.d`), target: `${fullName}.d` });
+    links.push({ path: path.join(at.activate, alias), target: fullName });
   }
   if (generation.restores !== undefined) links.push({ path: at.restores, target: `../${generation.restores}` });
   return {
     number: generation.number,
     dir: at.dir,
-    directories: [at.dir, at.envs, at.scripts, path.dirname(modules), modules, at.jupyter, at.kernels],
+    directories: [at.dir, at.envs, at.scripts, path.dirname(modules), modules, at.jupyter, at.kernels, at.activate],
     links,
     files: [
       { path: path.join(modules, '.modulerc'), text: renderModulerc(layout.moduleFamily, generation.aliases) },

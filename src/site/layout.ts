@@ -88,6 +88,10 @@ export class Layout extends StoreLayout {
   get publicJupyter(): string {
     return path.join(this.#config.prefix, this.#config.jupyterDir);
   }
+  /** `<prefix>/apps/conda/envs`: an entry for CONDA_ENVS_PATH */
+  get publicActivate(): string {
+    return path.join(this.#config.prefix, this.#config.activateDir);
+  }
   /** `<prefix>/modules`: what users `module use` */
   get publicModuleRoot(): string {
     return path.join(this.#config.prefix, this.#config.modulesDir);
@@ -104,6 +108,7 @@ export class Layout extends StoreLayout {
       { path: this.publicScripts, to: current.scripts },
       { path: this.publicModules, to: current.modules(this.#config.moduleFamily) },
       { path: this.publicJupyter, to: current.jupyter },
+      { path: this.publicActivate, to: current.activate },
     ].map((link) => ({ path: link.path, target: path.relative(path.dirname(link.path), link.to) }));
   }
   /** `<prefix>/apps/conda_scripts/analysis3-26.11.d/bin` */
@@ -251,6 +256,10 @@ export class ReleaseLayout {
   get luaModule(): string {
     return path.join(this.modules, `${this.#fullName}.lua`);
   }
+  /** What a conda of the user's own takes for the environment. */
+  get condaPrefix(): string {
+    return path.join(this.dir, 'prefix');
+  }
   get kernels(): string {
     return path.join(this.dir, 'kernels');
   }
@@ -290,6 +299,10 @@ export class GenerationLayout {
   /** `jupyter/kernels/analysis3-26.11 -> the kernel of the release` */
   kernel(fullName: string): string {
     return path.join(this.kernels, fullName);
+  }
+  /** `activate/analysis3-26.11 -> the prefix of the release` */
+  get activate(): string {
+    return path.join(this.dir, 'activate');
   }
   /** `restores -> ../41`: in a generation made by a rollback, the one whose content it has. */
   get restores(): string {

@@ -21,6 +21,8 @@ export interface ModuleTemplates {
   readonly lua: string;
   /** Of the files to source, by shell. */
   readonly activate: Readonly<Record<'sh' | 'csh' | 'fish', string>>;
+  /** Of what conda reads when it activates and deactivates, by shell. */
+  readonly condaHook: Readonly<Record<'sh' | 'csh' | 'fish', string>>;
 }
 
 export interface Product {
@@ -49,14 +51,16 @@ export async function readProduct(layout: Layout): Promise<Product> {
 }
 
 export async function readModuleTemplates(layout: Layout): Promise<ModuleTemplates> {
+  const byShell = async (name: string): Promise<ModuleTemplates['activate']> => ({
+    sh: await readText(layout.moduleTemplate(`${name}.sh.hbs`)),
+    csh: await readText(layout.moduleTemplate(`${name}.csh.hbs`)),
+    fish: await readText(layout.moduleTemplate(`${name}.fish.hbs`)),
+  });
   return {
     tcl: await readText(layout.moduleTemplate('environment.tcl.hbs')),
     lua: await readText(layout.moduleTemplate('environment.lua.hbs')),
-    activate: {
-      sh: await readText(layout.moduleTemplate('activate.sh.hbs')),
-      csh: await readText(layout.moduleTemplate('activate.csh.hbs')),
-      fish: await readText(layout.moduleTemplate('activate.fish.hbs')),
-    },
+    activate: await byShell('activate'),
+    condaHook: await byShell('conda-hook'),
   };
 }
 

@@ -1,12 +1,13 @@
 // The modules of a published site, in every shell with both module systems.
-import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { asOrdinaryUser, makeHome } from '../../ci/ordinary-user.ts';
+import { asOrdinaryUser, makeHome, runAsOrdinaryUser } from '../../ci/ordinary-user.ts';
 import { MODULE_SYSTEMS, runModuleSession, SYSTEMS_AND_SHELLS } from '../modules/module-shells.ts';
 import { writeActivationChannel } from './activation-channel.ts';
 import { expectSameAsActivation } from './activation-reference.ts';
+import { condaActivate, condaDeactivate } from './conda-activate.ts';
 import { writeHelloChannel } from './hello-channel.ts';
 import { TestSite, type Ran } from './test-site.ts';
 
@@ -150,6 +151,42 @@ describe.each(['sh', 'bash', 'zsh', 'csh', 'tcsh', 'fish'] as const)('the file t
     expect(Object.fromEntries(names.map((name) => [name, sourced.environment[name]]))).toEqual(
       Object.fromEntries(names.map((name) => [name, loaded[name]])),
     );
+  });
+});
+
+describe('a conda of the user’s own', () => {
+  const prefixOf = (name: string): string => path.join(site.prefix, 'apps/conda/envs', name);
+  const users = Object.fromEntries(Object.entries(USERS).filter(([name]) => !name.startsWith('CONDA_')));
+
+  it.each(['bash', 'zsh', 'tcsh', 'fish'] as const)(
+    'activates by name in %s what the module sets, and gives back what was there',
+    async (shell) => {
+      const see = async (...script: string[]): Promise<Record<string, string>> =>
+        (await runInShell(shell, [...script, 'echo', '/usr/bin/env -0'].join('\n'), users)).environment;
+      const [activate, deactivate] = [condaActivate, condaDeactivate].map((line) => line(shell, prefixOf('zoo')));
+      const before = await see();
+      const activated = await see(activate ?? '');
+      const after = await see(activate ?? '', deactivate ?? '');
+      const { environments } = await runModuleSession('Lmod', 'bash', site.modules, ['module load conda/zoo'], users);
+
+      const loaded = Object.entries(environments[1] ?? {}).filter(
+        ([name]) => !/^(HOME|USER|LOGNAME|PATH|CONDA_.*)$/.test(name),
+      );
+      expect(activated).toMatchObject(Object.fromEntries(loaded));
+      expect(activated).toMatchObject({ CONDA_PREFIX: prefixOf('zoo'), CONDA_SHLVL: '1' });
+      expect(after).toEqual(before);
+    },
+  );
+
+  it('finds an environment that it will not change, and runs its programs, which see its files', async () => {
+    const own = prefixOf('hello-2');
+    const look = `cat "$CONDA_PREFIX/share/hello/version"`;
+    const script = `${condaActivate('bash', own)}; hello; ${site.scripts('hello-2', 'launcher')} /bin/sh -c '${look}'`;
+    const ran = await runAsOrdinaryUser(home, ['bash', '-c', script]);
+
+    expect(ran.stdout, ran.stderr).toBe('hello 2.0 from /opt/conda/hello-2\n2.0');
+    expect((await readdir(path.join(own, 'conda-meta'))).sort()).toEqual(['frozen', 'history']);
+    expect(JSON.parse(await readFile(path.join(own, 'conda-meta/frozen'), 'utf8'))).toHaveProperty('message');
   });
 });
 

@@ -13,6 +13,7 @@ export function makeConfig(prefix: string, changes: Partial<SiteConfig> = {}): S
     scriptsDir: 'apps/conda_scripts',
     envsDir: 'apps/conda_envs',
     jupyterDir: 'apps/conda_jupyter',
+    activateDir: 'apps/conda/envs',
     modulesDir: 'modules',
     moduleFamily: 'conda',
     groups: {},

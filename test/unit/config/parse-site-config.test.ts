@@ -30,6 +30,7 @@ describe('a right configuration', () => {
       envsDir: 'apps/conda_envs',
       modulesDir: 'modules',
       jupyterDir: 'apps/conda_jupyter',
+      activateDir: 'apps/conda/envs',
       moduleFamily: 'conda',
       groups: {},
       permissions: { readers: [], acl: 'require', ownersWrite: false },
@@ -274,6 +275,7 @@ const wrong: [what: string, text: string, problems: string[]][] = [
     `${base}scripts_dir: apps\nenvs_dir: apps/envs\nmodules_dir: apps/condense/m\n${none}`,
     [
       "1:1  jupyter_dir 'apps/conda_jupyter' overlaps scripts_dir 'apps' | give each a directory of its own",
+      "1:1  activate_dir 'apps/conda/envs' overlaps scripts_dir 'apps' | give each a directory of its own",
       '4:14  scripts_dir must not overlap apps/condense, where the product keeps its releases',
       "5:11  envs_dir 'apps/envs' overlaps scripts_dir 'apps' | give each a directory of its own",
       '6:14  modules_dir must not overlap apps/condense, where the product keeps its releases',

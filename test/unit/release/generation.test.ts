@@ -64,8 +64,10 @@ it('plans the links that users know, relative to each other', () => {
       target: '../../../../releases/a-1/20261121T000000Z-00000000/modules/a-1.lua',
     },
     { path: `${at}/jupyter/kernels/a-1`, target: '../../../../releases/a-1/20261121T000000Z-00000000/kernels/a-1' },
+    { path: `${at}/activate/a-1`, target: '../../../releases/a-1/20261121T000000Z-00000000/prefix' },
     { path: `${at}/envs/a`, target: 'a-1' },
     { path: `${at}/scripts/a.d`, target: 'a-1.d' },
+    { path: `${at}/activate/a`, target: 'a-1' },
     { path: `${at}/restores`, target: '../5' },
   ]);
   expect(plan.files.map((file) => file.path)).toEqual([
