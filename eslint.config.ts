@@ -14,10 +14,25 @@ const rooms: Record<string, readonly string[]> = {
   release: ['config', 'modules', 'site', 'system'],
   gate: ['config', 'release', 'site', 'system'],
   mirror: ['conda', 'config', 'release', 'site', 'system'],
+  report: ['config', 'release', 'site', 'system'],
   sbom: ['conda', 'config', 'release', 'site', 'system'],
   build: ['conda', 'config', 'gate', 'modules', 'pip', 'release', 'site', 'system'],
   user: ['conda', 'release', 'site', 'system'],
-  cli: ['build', 'conda', 'config', 'gate', 'mirror', 'modules', 'pip', 'release', 'sbom', 'site', 'system', 'user'],
+  cli: [
+    'build',
+    'conda',
+    'config',
+    'gate',
+    'mirror',
+    'modules',
+    'pip',
+    'release',
+    'report',
+    'sbom',
+    'site',
+    'system',
+    'user',
+  ],
 };
 const rules = Object.entries(rooms).flatMap(([room, allowed]) =>
   Object.keys(rooms)

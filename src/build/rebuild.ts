@@ -59,7 +59,8 @@ export async function rebuildRelease(
   const inputs = planInputs(context, plan, lock, await digestFile(base.file), facts, readCustomDigest(plan));
   const staging = layout.staging(plan.fullName);
   const { packageCache } = layout;
-  checkRoom(listNeeds({ packageCache, staging: staging.dir }, await readDownloads(packageCache, lock)));
+  const needs = listNeeds({ packageCache, staging: staging.dir }, await readDownloads(packageCache, lock));
+  await checkRoom(needs, signal);
   const request: ImageRequest = {
     ...{ context, plan, base, lock, pip, access, timed },
     findSame: () => Promise.resolve({ inputs, inputsDigest: digestText(JSON.stringify(inputs)) }),

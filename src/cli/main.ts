@@ -9,6 +9,7 @@ import type { DoctorUserOptions } from './doctor-user.ts';
 import type { BuildCommand, InstallOptions } from './install.ts';
 import { Output } from './output.ts';
 import type { LockOptions } from './lock.ts';
+import type { ReportOptions } from './report.ts';
 import type { SbomOptions } from './sbom.ts';
 import type { VerifyCommandOptions } from './verify.ts';
 import { openSession, type GlobalOptions, type Session } from './session.ts';
@@ -170,6 +171,14 @@ function buildProgram(): Command {
       action(async (session, what: string | undefined, options: VerifyCommandOptions) =>
         (await import('./verify.ts')).runVerify(session, what, options),
       ),
+    );
+  sub('report', 'the catalogue of the site as static pages: what there is, how to load it, what changed')
+    .requiredOption('--out <directory>', 'where the pages go: a new or empty directory, or an earlier report')
+    .option('--dry-run', 'say which pages would be written and removed, and do nothing')
+    .action(
+      action(async (session, options: ReportOptions) => {
+        await (await import('./report.ts')).runReport(session, options);
+      }),
     );
   sub('sbom <what>', 'what is in a release, as SPDX 2.3 or CycloneDX 1.6: packages, digests, licences')
     .addOption(new Option('--format <format>', 'of the document').choices(['spdx', 'cyclonedx']).default('spdx'))

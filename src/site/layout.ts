@@ -361,3 +361,30 @@ export class MirrorLayout {
     return path.join(this.dir, relative);
   }
 }
+
+/** A report on the catalogue: a directory of static pages, anywhere. */
+export class ReportLayout {
+  readonly dir: string;
+  constructor(dir: string) {
+    this.dir = dir;
+  }
+  /** What condense put here: tells its files from others. */
+  get state(): string {
+    return path.join(this.dir, 'condense-report.json');
+  }
+  get lockFile(): string {
+    return path.join(this.dir, '.condense.lock');
+  }
+  /** Where pages are before they are in place. */
+  get aside(): string {
+    return path.join(this.dir, '.condense-new');
+  }
+  /** Whether a name in the directory is of a run that goes on, or was killed. */
+  isScratch(name: string): boolean {
+    return name.startsWith('.condense');
+  }
+  /** A page by its path in the report, with `/`: `releases/analysis3-26.11/<id>.html`. */
+  file(relative: string): string {
+    return path.join(this.dir, relative);
+  }
+}

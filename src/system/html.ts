@@ -11,6 +11,7 @@ type Part = string | number | Html | readonly Html[];
 
 /** Text stands for itself, in elements and in quoted attributes; characters that hide or reorder others are shown as U+FFFD. */
 function escapeHtml(text: string): string {
+  if (/^[\w .:/+-]*$/.test(text)) return text; // most of what tables hold
   return text
     .replaceAll(/[^\P{C}\n\t]/gu, '\uFFFD')
     .replaceAll('&', '&amp;')

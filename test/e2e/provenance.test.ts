@@ -1,5 +1,6 @@
-// What a release is made of and whether it can be made again, on a real site: `condense sbom` and `condense verify --rebuild`.
-import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
+// What a release is made of, whether it can be made again, and what the site offers, on a real site: `condense sbom`,
+// `condense verify --rebuild`, `condense report`.
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LiveSite } from './live-site.ts';
@@ -90,5 +91,24 @@ describe('verify --rebuild', () => {
       const ran = await live.site.condense('verify', ...args);
       expect([ran.exitCode, ran.stderr]).toEqual([2, expect.stringContaining('code   USAGE_INVALID')]);
     }
+  });
+});
+
+describe('report', () => {
+  it('makes pages of what is live, says so when there is nothing to do, and touches no other directory', async () => {
+    const out = path.join(live.site.dir, 'web');
+    expect(await live.site.condenseOk('report', '--out', out, '--dry-run')).toContain('write    index.html');
+
+    expect(await live.site.condenseOk('report', '--out', out)).toMatch(/has \d+ pages: \d+ written, 0 removed/);
+
+    const index = await readFile(path.join(out, 'index.html'), 'utf8');
+    expect(index).toContain(`module use ${live.site.modules}`);
+    expect(index).toContain(`href="releases/a-1/${id}.html"`);
+    const release = await readFile(path.join(out, `releases/a-1/${id}.html`), 'utf8');
+    expect(release).toContain('the image mounts');
+    expect(release).toMatch(/>hello<\/th>\s*<td>1\.0<\/td>/);
+    expect(await live.site.condenseOk('report', '--out', out)).toContain('already: nothing to do');
+    const refused = await live.site.condense('report', '--out', live.site.prefix);
+    expect([refused.exitCode, refused.stderr]).toEqual([2, expect.stringContaining('code   REPORT_NOT_OURS')]);
   });
 });

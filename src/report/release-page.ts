@@ -1,0 +1,140 @@
+// The page of one release: what it is, what changed since the one before, what its gate found, and all that is in it.
+import type { ReleaseManifest } from '../release/manifest.ts';
+import type { ReleaseComparison } from '../release/release-diff.ts';
+import { html, type Html, relativeLink } from '../system/html.ts';
+import type { Catalogue, CatalogueRelease } from './catalogue.ts';
+import { renderUse } from './how-to-load.ts';
+import { renderBadges, renderDamages } from './index-page.ts';
+import {
+  describeCount,
+  describeSize,
+  releasePage,
+  renderFacts,
+  renderLink,
+  renderSection,
+  renderTable,
+  renderTime,
+  type Cell,
+} from './report-html.ts';
+
+type Package = ReleaseManifest['packages'][number];
+
+export function renderReleasePage({ use }: Catalogue, release: CatalogueRelease, manifest: ReleaseManifest): Html {
+  const { fullName, id, isLive, changes, damages } = release;
+  return html`<h1>${fullName}</h1>
+    <p class="lead">Release ${id} ${isLive ? renderBadges(['live']) : html``}${renderDamages(damages)}</p>
+    ${renderFacts(listFacts(manifest))}
+    ${isLive ? renderSection('load', 'How to load it', renderUse(use, fullName)) : html``}
+    ${
+      changes
+        ? renderSection(
+            'changes',
+            'What changed',
+            html`<p>
+                Since
+                ${renderLink(`../../${relativeLink(releasePage(changes.since))}`, `${changes.since.fullName}, release ${changes.since.id}`)}.
+              </p>
+              ${renderComparison(changes.comparison)}`,
+          )
+        : html``
+    }
+    ${renderSection('gate', 'The gate', renderGate(manifest))}
+    ${renderSection('packages', 'Packages', renderPackages('Everything that is installed', manifest.packages))}
+    ${renderSection('commands', 'Commands', renderNames('Commands of this environment', manifest.commands))}
+    ${renderSection('build', 'How it was built', renderBuild(manifest))}`;
+}
+
+function listFacts({ createdAt, image, packages, gitCommit, commands }: ReleaseManifest): [string, Cell][] {
+  return [
+    ['Built', renderTime(createdAt)],
+    ['Packages', describeCount(packages.length)],
+    ['Commands', describeCount(commands.length)],
+    ['Image', describeSize(image.sizeBytes)],
+    ['Inodes inside', describeCount(image.inodes)],
+    ...(gitCommit === undefined ? [] : [['Commit', html`<code>${gitCommit}</code>`] as [string, Cell]]),
+    ['Digest of the image (sha256)', html`<code>${image.sha256}</code>`],
+  ];
+}
+
+function renderComparison({ packages, commands, image }: ReleaseComparison): Html {
+  const { added, removed, changed } = packages;
+  const more = image.to.sizeBytes - image.from.sizeBytes;
+  const size = `The image has ${describeSize(image.to.sizeBytes)}${more === 0 ? ', as before' : `, ${describeSize(Math.abs(more))} ${more > 0 ? 'more' : 'less'} than before`}.`;
+  return html`<p>${size}</p>
+    ${added.length + removed.length + changed.length === 0 ? html`<p>The packages are the same.</p>` : html``}
+    ${removed.length > 0 ? renderPackages('Packages that are gone', removed) : html``}
+    ${added.length > 0 ? renderPackages('Packages that are new', added) : html``}
+    ${
+      changed.length > 0
+        ? renderTable(
+            'Packages that changed',
+            [{ title: 'Package' }, { title: 'Before' }, { title: 'Now' }],
+            changed.map(({ from, to }) => [to.name, ...describeMove(from, to)]),
+          )
+        : html``
+    }
+    ${commands.removed.length > 0 ? renderNames('Commands that are gone', commands.removed) : html``}
+    ${commands.added.length > 0 ? renderNames('Commands that are new', commands.added) : html``}`;
+}
+
+/** The build only where the versions are the same. */
+function describeMove(from: Package, to: Package): [string, string] {
+  if (from.version !== to.version) return [from.version, to.version];
+  if (from.build !== to.build) return [`${from.version} ${from.build}`, `${to.version} ${to.build}`];
+  return [from.version, `${to.version}, of other bytes`];
+}
+
+function renderPackages(caption: string, packages: readonly Package[]): Html {
+  return renderTable(
+    caption,
+    [{ title: 'Package' }, { title: 'Version' }, { title: 'Build' }, { title: 'From' }],
+    packages.map(({ name, version, build, source }) => [name, version, source ? '' : build, source ?? 'conda']),
+  );
+}
+
+function renderNames(what: string, names: readonly string[]): Html {
+  return html`<details>
+    <summary>${what} (${describeCount(names.length)})</summary>
+    <ul class="names">
+      ${names.map((name) => html`<li><code>${name}</code></li>`)}
+    </ul>
+  </details>`;
+}
+
+function renderGate({ gate }: ReleaseManifest): Html {
+  if (!gate) return html`<p>Its report is not in the manifest: an early condense made this release.</p>`;
+  return html`<p>Nothing is published that does not pass every check. ${describeCount(gate.checks.length)} passed.</p>
+    ${renderTable(
+      'What was checked through the release’s own commands',
+      [{ title: 'Check' }, { title: 'Seconds', isNumber: true }],
+      gate.checks.map(({ name, seconds }) => [name, seconds.toFixed(1)]),
+    )}`;
+}
+
+function renderBuild({ stageSeconds, tools, base, notes, dropped = [] }: ReleaseManifest): Html {
+  return html`${renderFacts([
+    ...Object.entries(tools).map(([name, version]): [string, Cell] => [name, version]),
+    ['Base container', html`<code>${base.digest}</code>`],
+  ])}
+  ${renderTable(
+    'What each stage took',
+    [{ title: 'Stage' }, { title: 'Seconds', isNumber: true }],
+    Object.entries(stageSeconds).map(([stage, seconds]) => [stage, seconds.toFixed(1)]),
+  )}
+  ${
+    dropped.length > 0
+      ? renderTable(
+          'What was left out by the rules of the site',
+          [{ title: 'Rule' }, { title: 'Files', isNumber: true }, { title: 'Size', isNumber: true }],
+          dropped.map(({ rule, files, bytes }) => [rule, describeCount(files), describeSize(bytes)]),
+        )
+      : html``
+  }
+  ${
+    notes.length > 0
+      ? html`<ul class="plain">
+          ${notes.map((note) => html`<li>${note}</li>`)}
+        </ul>`
+      : html``
+  }`;
+}
