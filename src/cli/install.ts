@@ -5,6 +5,9 @@ import { buildRelease, type BuildOutcome } from '../build/pipeline.ts';
 import { publishChange } from '../release/change-face.ts';
 import { checkProtected } from '../release/face-plan.ts';
 import { NOTHING_PUBLISHED } from '../release/generation.ts';
+import { readHistory, type HistoryEntry } from '../release/history.ts';
+import { findHold } from '../release/hold.ts';
+import type { ReleaseName } from '../release/release-name.ts';
 import { withLock } from '../release/site-lock.ts';
 import { readCurrentGeneration } from '../release/site-state.ts';
 import { AppError } from '../system/app-error.ts';
@@ -43,6 +46,11 @@ export async function runInstall(session: Session, names: readonly string[], opt
     }
     const { manifest, built, because } = await build(session, plan, options);
     const release = { fullName: plan.fullName, id: manifest.id };
+    const hold = built ? undefined : findHold(await readHistory(session.layout), release.fullName, release.id);
+    if (hold) {
+      reportHeld(session, release, hold);
+      continue;
+    }
     const { generation, changed } = await publishChange(
       session,
       planPublishing(session, [release], options),
@@ -56,6 +64,19 @@ export async function runInstall(session: Session, names: readonly string[], opt
       ...describeUse(session, plan.fullName),
     ]);
   }
+}
+
+/** A run by the clock must not undo what somebody did at night. */
+function reportHeld({ output }: Session, { fullName, id }: ReleaseName, hold: HistoryEntry): void {
+  const { generation, time = '', user = 'somebody' } = hold;
+  output.report({
+    type: 'warning',
+    text: `${fullName} stays as it is: ${user} rolled its release ${id} back (generation ${generation}, ${time}), and nothing was changed since that would build another`,
+  });
+  output.result(
+    { environment: fullName, release: id, changed: false, built: false, held: { generation, time, user } },
+    [`show it again: condense publish ${fullName}/${id}`],
+  );
 }
 
 /** Builds and gates; publishes nothing. */

@@ -119,6 +119,15 @@ function planGenerations({ generations, rules }: CollectFacts): Map<number, stri
   if (live) keep(live.number, 'live');
   for (const { number } of generations.slice(-rules.generations))
     keep(number, `one of the ${rules.generations} newest`);
+  // What a rollback took away stays away (hold.ts) while its generation is there to tell.
+  for (const fullName of live?.versions.keys() ?? []) {
+    for (const [index, { number, versions, restores }] of [...generations.entries()].reverse()) {
+      const before = generations[index - 1];
+      if (!before || versions.get(fullName) === before.versions.get(fullName)) continue;
+      if (restores === undefined) break;
+      keep(number, `took back what was ${fullName}`);
+    }
+  }
   // A rollback goes on from the generation that the last one restored, so that one stays known.
   const byNumber = new Map(generations.map((generation) => [generation.number, generation]));
   for (const { number } of generations) {

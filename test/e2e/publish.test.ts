@@ -28,6 +28,9 @@ const hello = async (...command: string[]): Promise<string> => {
   return ran.exitCode === 0 ? ran.stdout : `exit ${ran.exitCode ?? '?'}: ${ran.stderr}`;
 };
 
+/** What users get second. */
+let second: string;
+
 describe('publishing, as users see it', () => {
   it('serves commands by version and by alias to another user', async () => {
     expect(await hello(site.scripts('a-1', 'bin/hello'))).toBe('hello 1.0 from /opt/conda/a-1');
@@ -55,6 +58,7 @@ describe('publishing, as users see it', () => {
 
     await site.condenseOk('install', 'a');
 
+    second = (await site.liveRelease('a-1')) ?? '';
     expect(await hello(site.scripts('a', 'bin/hello'))).toBe('hello 2.0 from /opt/conda/a-1');
     expect(await running.goOn()).toBe('ready\nstill 1.0');
     const planned = await site.condenseOk('rollback', '--dry-run');
@@ -65,12 +69,24 @@ describe('publishing, as users see it', () => {
     expect(await site.liveRelease('a-1')).toBe(first);
   });
 
+  it('shows what was rolled back no more, until somebody asks for it by name', async () => {
+    const first = await site.liveRelease('a-1');
+
+    const ran = await site.start(['install', 'a']);
+
+    expect(ran.exitCode).toBe(0);
+    expect(ran.stderr).toMatch(
+      new RegExp(`a-1 stays as it is: \\S+ rolled its release ${second} back \\(generation \\d+`),
+    );
+    expect(ran.stdout).toContain(`condense publish a-1/${second}`);
+    expect(await site.liveRelease('a-1')).toBe(first);
+  });
+
   it('keeps a job on the release whose module it loaded', async () => {
     const load = `. /etc/profile.d/modules.sh; module use ${site.modules}; module load conda/a && echo $CONDENSE_RELEASE && read -r && hello`;
     const job = startAsUser(home, ['bash', '-c', load]);
     expect(await job.firstLine).toBe(`a-1/${(await site.liveRelease('a-1')) ?? ''}`);
-    await site.writeSpec('a', [channel], ['hello=2.0']);
-    await site.condenseOk('install', 'a');
+    await site.condenseOk('publish', `a-1/${second}`);
 
     expect(await hello(site.scripts('a', 'bin/hello'))).toContain('hello 2.0');
 

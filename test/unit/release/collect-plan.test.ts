@@ -68,6 +68,19 @@ describe('planCollection', () => {
     expect(reasonsOf(items, idOf(3))).toContain('live until 2026-11-04T00:00Z');
   });
 
+  it('keeps the generation of a rollback while users have what it put back', () => {
+    const generations = [1, 2, 3].map((number) => generation(number));
+    const back = { ...generation(4, 2), restores: 2 };
+    const other = [5, 6].map((number) => ({
+      ...generation(number, 2),
+      versions: new Map([['a-1', idOf(2)]]).set('b-1', idOf(number)),
+    }));
+    const items = planCollection(facts({ generations: [...generations, back, ...other] }));
+
+    expect(reasonsOf(items, '4')).toBe('took back what was a-1');
+    expect(going(items, 'generation')).toEqual(['1', '3', '5']);
+  });
+
   it('keeps as many of the newest releases, and of the generations with all that they show, as it is told', () => {
     expect(going(planCollection(facts({}, { releases: 2 })))).toEqual([idOf(1), idOf(2)]);
     const items = planCollection(facts({}, { generations: 3 }));
