@@ -12,6 +12,7 @@ const rooms: Record<string, readonly string[]> = {
   pip: ['conda', 'config', 'site', 'system'],
   modules: ['config', 'site', 'system'],
   release: ['config', 'modules', 'site', 'system'],
+  batch: ['config', 'modules', 'site', 'system'],
   gate: ['config', 'release', 'site', 'system'],
   mirror: ['conda', 'config', 'release', 'site', 'system'],
   report: ['config', 'release', 'site', 'system'],
@@ -19,6 +20,7 @@ const rooms: Record<string, readonly string[]> = {
   build: ['conda', 'config', 'gate', 'modules', 'pip', 'release', 'site', 'system'],
   user: ['conda', 'release', 'site', 'system'],
   cli: [
+    'batch',
     'build',
     'conda',
     'config',

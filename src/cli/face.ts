@@ -1,6 +1,8 @@
 // What publish, promote, remove and rollback have in common: do it, or with --dry-run print what would be done.
 import { describeFaceChanges } from '../release/face-changes.ts';
 import { planChange, publishChange, type FaceOutcome, type WantedChange } from '../release/change-face.ts';
+import { AppError, type Problem } from '../system/app-error.ts';
+import { EXIT } from '../system/exit-codes.ts';
 import type { Session } from './session.ts';
 
 export interface ChangeTexts {
@@ -11,7 +13,10 @@ export interface ChangeTexts {
   readonly nothing?: string | undefined;
 }
 
-/** Changes what users see, or says what would be, and prints the result. @throws AppError as publishChange */
+/**
+ * Changes what users see, or says what would be, and prints the result.
+ * @throws AppError as publishChange; with exit 8 what went wrong after users saw it
+ */
 export async function runChange(
   session: Session,
   wanted: WantedChange,
@@ -27,7 +32,13 @@ export async function runChange(
     { ...texts.data, generation: generation ?? null, changed, changes, ...{ restores, paths } },
     describeOutcome(outcome, texts),
   );
+  checkFollowUp(outcome.followUp);
   return outcome;
+}
+
+/** Call it when the result is told: users see what they should. @throws AppError (exit 8) */
+export function checkFollowUp(problems: readonly Problem[]): void {
+  if (problems.length > 0) throw new AppError(EXIT.followUpFailed, problems);
 }
 
 function describeOutcome(outcome: FaceOutcome, { done, nothing }: ChangeTexts): string[] {

@@ -10,12 +10,15 @@ import { findHold } from '../release/hold.ts';
 import type { ReleaseName } from '../release/release-name.ts';
 import { withLock } from '../release/site-lock.ts';
 import { readCurrentGeneration } from '../release/site-state.ts';
-import { AppError } from '../system/app-error.ts';
+import { AppError, type Problem } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { describeFullDisk } from '../system/system-error.ts';
+import { checkFollowUp } from './face.ts';
 import { planAll, readPlannedBuilds, renderPlanned, type HeldBuild } from './plan.ts';
 import { planPublishing } from './publish.ts';
 import { openBuild, type Session } from './session.ts';
+import { chooseEnvironments } from './choose-environments.ts';
+import { parseWait } from './wait-time.ts';
 
 export interface InstallOptions {
   readonly dryRun?: boolean | undefined;
@@ -24,6 +27,10 @@ export interface InstallOptions {
   readonly rebuild?: boolean | undefined;
   /** Also into a version that is stable and protected. */
   readonly stable?: boolean | undefined;
+  /** Every environment of the configuration. */
+  readonly all?: boolean | undefined;
+  /** How long to wait for another build of the same version, as written. */
+  readonly wait?: string | undefined;
 }
 
 export interface BuildCommand extends InstallOptions {
@@ -32,8 +39,11 @@ export interface BuildCommand extends InstallOptions {
 }
 
 /** Builds, gates and publishes: all of the environments, or none of those after the first that fails. */
-export async function runInstall(session: Session, names: readonly string[], options: InstallOptions): Promise<void> {
+export async function runInstall(session: Session, named: readonly string[], options: InstallOptions): Promise<void> {
+  const names = chooseEnvironments(session.config, 'install', named, options.all);
+  if (names.length === 0) throw noEnvironment('no environment was named', 'condense install <environment>');
   const plans = await planAll(session, names);
+  const followUp: Problem[] = [];
   if (!options.stable) {
     const face = (await readCurrentGeneration(session.layout)) ?? NOTHING_PUBLISHED;
     const releases = plans.map(({ fullName, environment }) => ({ fullName, environment: environment.name }));
@@ -51,19 +61,18 @@ export async function runInstall(session: Session, names: readonly string[], opt
       reportHeld(session, release, hold);
       continue;
     }
-    const { generation, changed } = await publishChange(
-      session,
-      planPublishing(session, [release], options),
-      (text) => {
-        session.output.report({ type: 'warning', text });
-      },
-    );
+    const published = await publishChange(session, planPublishing(session, [release], options), (text) => {
+      session.output.report({ type: 'warning', text });
+    });
+    const { generation, changed } = published;
+    followUp.push(...published.followUp); // the others are built all the same
     const state = changed ? `is live as generation ${generation ?? ''}` : `was live already: nothing to do`;
     session.output.result({ environment: plan.fullName, release: manifest.id, generation, changed, built, because }, [
       `${plan.fullName} release ${manifest.id} ${state}`,
       ...describeUse(session, plan.fullName),
     ]);
   }
+  checkFollowUp(followUp);
 }
 
 /** A run by the clock must not undo what somebody did at night. */
@@ -97,18 +106,22 @@ export async function runBuild(session: Session, names: readonly string[], optio
 /** Of environments by name, or of a stored plan. */
 async function chooseBuilds(
   session: Session,
-  names: readonly string[],
-  { plan, offline }: BuildCommand,
+  named: readonly string[],
+  { plan, offline, all }: BuildCommand,
 ): Promise<readonly (Pick<HeldBuild, 'plan'> & Partial<HeldBuild>)[]> {
+  const names = chooseEnvironments(session.config, 'build', named, all);
   if ((plan === undefined) === (names.length === 0)) {
-    throw new AppError(EXIT.usage, {
-      code: 'USAGE_INVALID',
-      message: plan === undefined ? 'no environment was named' : 'a plan names its environments itself',
-      hint: 'condense build <environment>, or condense build --plan plan.json',
-    });
+    throw noEnvironment(
+      plan === undefined ? 'no environment was named' : 'a plan names its environments itself',
+      'condense build <environment>, or condense build --plan plan.json',
+    );
   }
   if (plan === undefined) return (await planAll(session, names)).map((each) => ({ plan: each }));
   return await readPlannedBuilds(session, await openBuild(session, offline), plan);
+}
+
+function noEnvironment(message: string, hint: string): AppError {
+  return new AppError(EXIT.usage, { code: 'USAGE_INVALID', message, hint });
 }
 
 async function printPlan(
@@ -124,13 +137,22 @@ async function printPlan(
 async function build(
   session: Session,
   plan: BuildPlan,
-  { offline, rebuild }: InstallOptions,
+  { offline, rebuild, wait }: InstallOptions,
   readLock?: HeldBuild['readLock'],
 ): Promise<BuildOutcome> {
   const context = await openBuild(session, offline);
   try {
-    return await withLock(session.layout.lockFile(plan.fullName), `build of ${plan.fullName}`, async () =>
-      buildRelease(context, plan, { rebuild, lock: await readLock?.() }),
+    return await withLock(
+      session.layout.lockFile(plan.fullName),
+      `build of ${plan.fullName}`,
+      async () => buildRelease(context, plan, { rebuild, lock: await readLock?.() }),
+      {
+        waitMs: parseWait(wait ?? '0 seconds') ?? 0,
+        signal: session.signal,
+        onWait: (text) => {
+          session.output.report({ type: 'note', text });
+        },
+      },
     );
   } catch (error) {
     throw describeFullDisk(error, EXIT.buildFailed);

@@ -12,6 +12,10 @@ import type { LockOptions } from './lock.ts';
 import type { ReportOptions } from './report.ts';
 import type { SbomOptions } from './sbom.ts';
 import type { VerifyCommandOptions } from './verify.ts';
+import { SPREAD_COMMANDS, TASK_COMMANDS } from '../config/task-commands.ts';
+import { readTaskCommand } from './task-command.ts';
+import type { TaskOptions } from './tasks.ts';
+import { parseWait } from './wait-time.ts';
 import { openSession, type GlobalOptions, type Session } from './session.ts';
 
 const EXIT_STATUS = `
@@ -36,7 +40,11 @@ function action<A extends unknown[]>(run: (session: Session, ...rest: A) => Prom
   return async function (this: Command, ...rest: A): Promise<void> {
     const options = this.optsWithGlobals<GlobalOptions>();
     const session = await openSession(options, openOutput(options), interrupts.signal);
-    const result = await run(session, ...rest);
+    const tasks = this.opts<TaskOptions>();
+    const result =
+      tasks.on === undefined && tasks.jobs === undefined
+        ? await run(session, ...rest)
+        : await (await import('./tasks.ts')).runTasks(session, readTaskCommand(this), tasks);
     exit = typeof result === 'number' ? result : EXIT.done;
   };
 }
@@ -44,6 +52,23 @@ function action<A extends unknown[]>(run: (session: Session, ...rest: A) => Prom
 function parseCount(text: string): number {
   if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('it must be a whole number from 1.');
   return Number(text);
+}
+
+/** The text itself: a task that runs elsewhere is given it again. */
+function checkWait(text: string): string {
+  if (parseWait(text) === undefined)
+    throw new InvalidArgumentError(`it must be a time such as '30 minutes' or '2 hours'.`);
+  return text;
+}
+
+/** Where a command runs, and for how many environments at the same time. */
+function addTaskOptions(command: Command): void {
+  if (TASK_COMMANDS.some((name) => name === command.name()))
+    command.addOption(
+      new Option('--on <where>', 'run it as a job of a batch system').choices(['local', 'slurm', 'pbs']),
+    );
+  if (SPREAD_COMMANDS.some((name) => name === command.name()))
+    command.option('--jobs <count>', 'so many environments at the same time', parseCount);
 }
 
 const collect = (text: string, before: readonly string[]): readonly string[] => [...before, text];
@@ -62,7 +87,9 @@ function buildProgram(): Command {
   const sub = (nameAndArguments: string, description: string): Command =>
     program.command(nameAndArguments).description(description).addHelpText('after', EXIT_STATUS);
 
-  sub('install <environment...>', 'build, gate and publish environments')
+  sub('install [environment...]', 'build, gate and publish environments')
+    .option('--all', 'every environment of the configuration')
+    .option('--wait <time>', 'how long to wait for another build of the same version: "2 hours"', checkWait)
     .option('--dry-run', 'say what would be built and written, and do nothing')
     .option('--offline', 'ask no channel: use what is in the caches and in files')
     .option('--rebuild', 'build even where a release of the same inputs is there, such as a damaged one')
@@ -81,6 +108,8 @@ function buildProgram(): Command {
       ),
     );
   sub('build [environment...]', 'build and gate environments, publish nothing')
+    .option('--all', 'every environment of the configuration')
+    .option('--wait <time>', 'how long to wait for another build of the same version: "2 hours"', checkWait)
     .option('--plan <file>', 'what a stored plan says, if nothing changed since')
     .option('--dry-run', 'say what would be built and written, and do nothing')
     .option('--offline', 'ask no channel: use what is in the caches and in files')
@@ -235,6 +264,7 @@ function buildProgram(): Command {
       const { runDoctorUser } = await import('./doctor-user.ts');
       exit = await runDoctorUser({ output, signal: interrupts.signal }, directories, options);
     });
+  for (const command of program.commands) addTaskOptions(command);
   addConfigCommands(sub('config', 'check and show the configuration'), (command) =>
     openOutput(command.optsWithGlobals()),
   );

@@ -30,6 +30,9 @@ export class Output {
   get json(): boolean {
     return this.#options.json;
   }
+  get debug(): boolean {
+    return this.#options.debug;
+  }
 
   /** The result of a command: lines for people, or one JSON object for machines. */
   result(data: object, lines: readonly string[]): void {
@@ -40,6 +43,14 @@ export class Output {
         ? redactUrls(lines.join('\n'))
         : undefined;
     if (text !== undefined) this.#streams.stdout.write(`${text}\n`);
+  }
+
+  /** A line of a task that runs elsewhere; `task` where there are several. With --json its results say which one it was. */
+  taskLine(task: string | undefined, line: string, from: 'stdout' | 'stderr'): void {
+    this.#clearBar();
+    const prefix = task === undefined || this.#options.json ? '' : `${this.#colour(2, `[${task}]`)} `;
+    if (from === 'stderr') this.#streams.stderr.write(`${prefix}${redactUrls(line)}\n`);
+    else this.#streams.stdout.write(`${this.#options.json ? renderTaskLine(task, line) : redactUrls(line)}\n`);
   }
 
   /** Narration of long work: a bar on a terminal, lines otherwise, events with --json. */
@@ -133,6 +144,18 @@ export class Output {
     const { stderr, env } = this.#streams;
     return stderr.isTTY && !env['NO_COLOR'] && env['TERM'] !== 'dumb' ? `\u001b[${code}m${text}\u001b[0m` : text;
   }
+}
+
+/** What is no JSON comes from something else than condense: a start-up file of the node, say. */
+function renderTaskLine(task: string | undefined, line: string): string {
+  try {
+    const value: unknown = JSON.parse(line);
+    if (typeof value === 'object' && value !== null)
+      return renderRedactedJson({ ...value, ...(task === undefined ? {} : { task }) });
+  } catch {
+    // told as it is
+  }
+  return renderRedactedJson({ v: 1, type: 'note', text: line, ...(task === undefined ? {} : { task }) });
 }
 
 function megabytes(bytes: number): string {

@@ -66,6 +66,11 @@ export function describeSiteConfig(config: SiteConfig, source: YamlSource): read
     [['gc', 'scheduler'], config.gc.scheduler],
     [['gc', 'pinned'], config.gc.pinned],
     [['gc', 'venvs'], config.gc.venvs],
+    [['scheduler', 'options'], config.scheduler.options],
+    [['scheduler', 'commands'], config.scheduler.commands],
+    [['scheduler', 'scratch'], config.scheduler.scratch],
+    [['notify', 'command'], config.notify.command],
+    [['notify', 'timeout_seconds'], config.notify.timeoutSeconds],
     [['virtual_packages'], config.virtualPackages],
     [['default_environment'], config.defaultEnvironment],
   ];

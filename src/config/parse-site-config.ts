@@ -174,6 +174,8 @@ function normalise(written: WrittenConfig, source: YamlSource, defaultStaging: s
       pinned: written.gc.pinned,
       venvs: written.gc.venvs,
     },
+    scheduler: written.scheduler,
+    notify: { command: written.notify.command, timeoutSeconds: written.notify.timeout_seconds },
     virtualPackages: written.virtual_packages,
     defaultEnvironment: written.default_environment,
     environments: new Map(environments),

@@ -31,6 +31,8 @@ export interface SiteConfig {
   readonly squashfs: SquashfsProfile;
   readonly channels: ChannelPolicy;
   readonly gc: CollectRules;
+  readonly scheduler: SchedulerOptions;
+  readonly notify: NotifyPolicy;
   /** Virtual packages given instead of probed, e.g. `__cuda: '12.4'`. */
   readonly virtualPackages: Readonly<Record<string, string>>;
   /** The environment whose stable version `module load conda` gives. */
@@ -71,6 +73,23 @@ interface SessionPolicy {
   readonly idleSeconds: number;
   /** On the node's own disk. */
   readonly directory: string;
+}
+
+/** What jobs of a batch system are given (docs/admins.md). */
+interface SchedulerOptions {
+  /** Words of sbatch or qsub. */
+  readonly options: readonly string[];
+  /** By command of condense: more of them. */
+  readonly commands: Readonly<Record<string, readonly string[]>>;
+  /** The variable of a job that has a directory on the node's own disk. */
+  readonly scratch?: string | undefined;
+}
+
+/** Who is told of each change of what users see. */
+interface NotifyPolicy {
+  /** A program and its arguments; none: nobody. */
+  readonly command: readonly string[];
+  readonly timeoutSeconds: number;
 }
 
 /** What `condense gc` keeps besides what is live. */

@@ -24,6 +24,7 @@ import { drop, squashfs } from './written-image.ts';
 import { gc } from './written-gc.ts';
 import { inherit } from './written-inherit.ts';
 import { module, moduleVariableRule } from './written-module.ts';
+import { notify, scheduler, scheduledCommandRule } from './written-factory.ts';
 
 const permissions = z
   .strictObject({
@@ -248,6 +249,8 @@ export const writtenConfig = z
     module,
     channels,
     gc,
+    scheduler,
+    notify,
     virtual_packages: z
       .record(z.string(), matching(VIRTUAL_VERSION, 'a version'))
       .default({})
@@ -278,6 +281,7 @@ export const keyRules: readonly { readonly path: readonly string[]; readonly rul
   { path: ['environments', '*', 'remove'], rule: packageNameRule },
   { path: ['environments', '*', 'replace'], rule: packageNameRule },
   { path: ['module', 'variables'], rule: moduleVariableRule },
+  { path: ['scheduler', 'commands'], rule: scheduledCommandRule },
   { path: ['environments', '*', 'module', 'variables'], rule: moduleVariableRule },
   {
     path: ['virtual_packages'],

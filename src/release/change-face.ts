@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { SiteConfig } from '../config/site-config.ts';
 import type { Layout } from '../site/layout.ts';
 import { checkOwner } from '../site/permissions.ts';
+import type { Problem } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { describeFullDisk } from '../system/system-error.ts';
 import { planFaceChanges } from './face-changes.ts';
@@ -10,6 +11,7 @@ import type { FacePlan } from './face-plan.ts';
 import type { FaceChange } from './generation-record.ts';
 import { compareFaces, NOTHING_PUBLISHED, type Generation } from './generation.ts';
 import { describeEntry, type JournalEntry } from './journal.ts';
+import { runNotify } from './notify.ts';
 import { publishFace, readPublishPlan, readWrongLinks, type PublishPlan } from './publish.ts';
 import { PUBLISH_WAIT_MS, withLock } from './site-lock.ts';
 import { readCurrentGeneration } from './site-state.ts';
@@ -45,6 +47,8 @@ export interface FaceOutcome {
   /** The generation whose content it shows again. */
   readonly restores?: number | undefined;
   readonly warnings: readonly string[];
+  /** What went wrong after users saw it (exit 8). */
+  readonly followUp: readonly Problem[];
   /** Every path that a change would touch, in order; only where nothing was done. */
   readonly paths?: readonly PlannedPath[] | undefined;
 }
@@ -58,6 +62,7 @@ interface PlannedPath {
 }
 
 /**
+ * Changes what users see, then tells whom the configuration names.
  * @param warn told before anything is changed
  * @throws AppError LOCK_HELD (exit 11), GROUP_NOT_MEMBER (4), those of the plan, and those of publishFace
  */
@@ -72,28 +77,35 @@ export async function publishChange(
     const { current, planned, isSame } = await readWanted(layout, wanted);
     const { warnings } = planned;
     for (const text of warnings) warn(text);
-    if (isSame) return { generation: current?.number, changed: false, changes: [], warnings };
+    if (isSame) return { generation: current?.number, changed: false, changes: [], warnings, followUp: [] };
     // Whatever brings a release back, a rollback too: quickly, since its bytes were compared when it was first shown.
     for (const [fullName, id] of planned.face.versions)
       if (current?.versions.get(fullName) !== id)
         await checkRelease(layout, fullName, id, { quick: true, signing: config.signing });
-    const entry = describeEntry(wanted.action, wanted.subject);
-    const { number, changes } = await publishFace(layout, planned.face, entry, planned.restores);
-    return { generation: number, changed: true, changes, restores: planned.restores, warnings };
+    const { restores } = planned;
+    const { number, changes, problems } = await publishFace(layout, planned.face, entry, restores);
+    return { generation: number, changed: true, changes, restores, warnings, followUp: problems };
   };
+  const entry = describeEntry(wanted.action, wanted.subject);
   const purpose = `${wanted.action} ${wanted.subject}`;
+  let outcome: FaceOutcome;
   try {
-    return await withLock(layout.lockFile('publish'), purpose, work, { waitMs: PUBLISH_WAIT_MS, signal });
+    outcome = await withLock(layout.lockFile('publish'), purpose, work, { waitMs: PUBLISH_WAIT_MS, signal });
   } catch (error) {
     throw describeFullDisk(error, EXIT.publishFailed);
   }
+  const { generation, changed, changes, restores, followUp } = outcome;
+  if (!changed || generation === undefined) return outcome;
+  // Without the lock: the program may take its time, and others may publish meanwhile.
+  const untold = await runNotify(config, { ...entry, generation, changes, restores });
+  return untold ? { ...outcome, followUp: [...followUp, untold] } : outcome;
 }
 
 /** The same without doing it, and without the lock. @throws AppError as publishChange, but for locks and rights */
 export async function planChange({ layout }: Site, wanted: WantedChange): Promise<FaceOutcome> {
   const { current, planned, isSame } = await readWanted(layout, wanted);
   const { warnings } = planned;
-  if (isSame) return { generation: current?.number, changed: false, changes: [], warnings, paths: [] };
+  if (isSame) return { generation: current?.number, changed: false, changes: [], warnings, followUp: [], paths: [] };
   const plan = await readPublishPlan(
     layout,
     planned.face,
@@ -106,6 +118,7 @@ export async function planChange({ layout }: Site, wanted: WantedChange): Promis
     changes: plan.record.changes,
     restores: planned.restores,
     warnings,
+    followUp: [],
     paths: describePaths(layout, plan, await readWrongLinks(layout)),
   };
 }

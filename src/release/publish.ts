@@ -29,13 +29,15 @@ import { readCurrentGeneration, readCurrentNumber } from './site-state.ts';
 export interface Published {
   readonly number: number;
   readonly changes: readonly FaceChange[];
+  /** What went wrong although users see the new face: JOURNAL_NOT_WRITTEN, GENERATION_NOT_FLUSHED (exit 8). */
+  readonly problems: readonly Problem[];
 }
 
 /**
  * Makes `face` what users see. Call it with the publish lock held.
  * @param restores the generation whose content it is, where it is a rollback
  * @throws AppError PUBLIC_PATH_TAKEN, RELEASE_INCOMPLETE, ALIAS_DANGLING, ALIAS_TAKEN (exit 7): nothing that users see has
- *   changed; JOURNAL_NOT_WRITTEN, GENERATION_NOT_FLUSHED (exit 8): they see the new face
+ *   changed
  */
 export async function publishFace(
   layout: Layout,
@@ -51,8 +53,7 @@ export async function publishFace(
   const unflushed = await commit(layout, plan.generation);
   const unwritten = await writeJournal(layout, { ...plan.record, ...entry }, 'users see the new generation');
   const problems = [unflushed, unwritten].filter((problem) => problem !== undefined);
-  if (problems.length > 0) throw new AppError(EXIT.followUpFailed, problems);
-  return { number: plan.record.generation, changes: plan.record.changes };
+  return { number: plan.record.generation, changes: plan.record.changes, problems };
 }
 
 export interface PublishPlan {

@@ -14,13 +14,16 @@ export interface LockOptions {
   readonly waitMs?: number | undefined;
   /** Ends the waiting. */
   readonly signal?: AbortSignal | undefined;
+  /** Told once, before it waits for long. */
+  readonly onWait?: ((text: string) => void) | undefined;
 }
 
 /** Publishing holds its lock for milliseconds: whoever meets it waits. */
 export const PUBLISH_WAIT_MS = 30_000;
 /** Building a base takes seconds, copying Node to a slow disk some more: who meets that, or wants it to wait, waits. */
 export const STORE_WAIT_MS = 300_000;
-const POLL_MS = 100;
+/** The first pauses are short, since two may have met by chance; who waits for a build looks every few seconds. */
+const POLL_MS = { first: 100, last: 5000 };
 
 /**
  * Runs `work` while holding the lock; releases it however the work ends.
@@ -47,7 +50,11 @@ export async function withLock<T>(
 const CLAIMS = 5;
 
 /** @returns the file that stands for this process until it is removed */
-async function waitForLock(file: string, content: string, { waitMs = 0, signal }: LockOptions): Promise<string> {
+async function waitForLock(
+  file: string,
+  content: string,
+  { waitMs = 0, signal, onWait }: LockOptions,
+): Promise<string> {
   const until = performance.now() + waitMs;
   for (let claims = 1; ; claims++) {
     signal?.throwIfAborted();
@@ -55,8 +62,10 @@ async function waitForLock(file: string, content: string, { waitMs = 0, signal }
       return await claimLock(file, content);
     } catch (error) {
       if (!(error instanceof AppError) || (claims >= CLAIMS && performance.now() >= until)) throw error;
+      if (claims === CLAIMS) onWait?.(`waits, since ${error.message}`);
     }
-    await sleep(POLL_MS * Math.random());
+    const pauseMs = claims < CLAIMS * 4 ? POLL_MS.first : POLL_MS.last;
+    await sleep(pauseMs * Math.random(), undefined, signal ? { signal } : {}).catch(() => undefined);
   }
 }
 

@@ -150,6 +150,13 @@ export class Layout extends StoreLayout {
   get logs(): string {
     return path.join(this.#config.adminDir, 'logs');
   }
+  /** `<admin>/jobs/<id>`: of one job, for those who build only: a script can hold the login of a proxy. */
+  job(id: string): JobLayout {
+    return new JobLayout(path.join(this.jobs, id));
+  }
+  get jobs(): string {
+    return path.join(this.#config.adminDir, 'jobs');
+  }
   get journal(): string {
     return path.join(this.#config.adminDir, 'journal.ndjson');
   }
@@ -172,7 +179,7 @@ export class Layout extends StoreLayout {
     return [
       ...[this.store, this.releases, this.bases, this.runtime, this.generations],
       ...this.publicLinks.map((link) => path.dirname(link.path)),
-      ...[this.#config.adminDir, this.locks, this.logs, this.journal],
+      ...[this.#config.adminDir, this.locks, this.logs, this.jobs, this.journal],
       ...[this.packageCache, this.repodataCache, this.wheelCache],
     ];
   }
@@ -307,6 +314,24 @@ export class GenerationLayout {
   /** `restores -> ../41`: in a generation made by a rollback, the one whose content it has. */
   get restores(): string {
     return path.join(this.dir, 'restores');
+  }
+}
+
+/** What belongs to a job of a batch system; its tasks are numbered from 1. */
+export class JobLayout {
+  readonly dir: string;
+  constructor(dir: string) {
+    this.dir = dir;
+  }
+  get script(): string {
+    return path.join(this.dir, 'script');
+  }
+  /** What the batch system says itself, such as why it ended the task; `index` can be its own word for the number. */
+  systemLog(index: number | string): string {
+    return path.join(this.dir, `${index}.log`);
+  }
+  taskFile(index: number | string, kind: 'out' | 'err' | 'status'): string {
+    return path.join(this.dir, `${index}.${kind}`);
   }
 }
 

@@ -25,6 +25,18 @@ export async function readSpan(file: string, { offsetBytes, sizeBytes }: Span): 
     await handle.close();
   }
 }
+/** What a file has after so many bytes; nothing where there is no such file yet. */
+export async function readFrom(file: string, offsetBytes: number): Promise<Buffer> {
+  if (!(await lstatIfThere(file))) return Buffer.alloc(0);
+  const handle = await fs.open(file, 'r');
+  try {
+    const sizeBytes = Math.max(0, (await handle.stat()).size - offsetBytes);
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(sizeBytes), 0, sizeBytes, offsetBytes);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
+}
 export const readText = (file: string): Promise<string> => fs.readFile(file, 'utf8');
 export const removeTree = (dir: string): Promise<void> => fse.remove(dir);
 /** @throws ENOTEMPTY when there is something in it */

@@ -1,4 +1,6 @@
 // The one place that starts processes. Programs get argument arrays, never a shell string.
+import { constants } from 'node:os';
+import { StringDecoder } from 'node:string_decoder';
 import { execa } from 'execa';
 import { AppError, errorMessage } from './app-error.ts';
 import { probeRoom, type ShortRoom } from './disk-room.ts';
@@ -17,8 +19,14 @@ export interface Command {
   readonly signal?: AbortSignal | undefined;
   /** Exit codes that are not a failure. Default: 0 only. */
   readonly okExitCodes?: readonly number[] | undefined;
+  /** Whether an end by a signal from elsewhere is an exit code as a shell has it: 128 and its number. */
+  readonly signalAsStatus?: boolean | undefined;
   /** Called with each line of stderr and stdout as it comes. */
-  readonly onLine?: ((line: string) => void) | undefined;
+  readonly onLine?: ((line: string, from: 'stdout' | 'stderr') => void) | undefined;
+  /** In a process group of its own: ^C on a terminal does not reach it, only what `signal` does. */
+  readonly ownGroup?: boolean | undefined;
+  /** How long it may clean up after `signal` or the time limit, before it is killed. Default: 5 s. */
+  readonly killAfterMs?: number | undefined;
   /** The exit code of condense when this command fails. */
   readonly failureExit?: ExitCode | undefined;
   /** What to tell the person when it fails. */
@@ -33,6 +41,8 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
+const KILL_AFTER_MS = 5000;
+
 /** What tools need and no more: a user's PYTHONPATH, SINGULARITY_BIND or LD_PRELOAD must not change a build. */
 export function minimalEnvironment(): Record<string, string> {
   const env: Record<string, string> = { LC_ALL: 'C.UTF-8', PATH: process.env['PATH'] ?? '/usr/bin:/bin' };
@@ -44,7 +54,7 @@ export function minimalEnvironment(): Record<string, string> {
 }
 
 /** The command as a person would paste it into a shell. */
-function describeCommand(command: Pick<Command, 'program' | 'args'>): string {
+export function describeCommand(command: Pick<Command, 'program' | 'args'>): string {
   return [command.program, ...command.args]
     .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
     .join(' ');
@@ -70,22 +80,58 @@ export async function runCommand(command: Command): Promise<CommandResult> {
     reject: false,
     stripFinalNewline: false,
     maxBuffer: 512 * 1024 * 1024,
-    forceKillAfterDelay: 5000,
+    detached: command.ownGroup ?? false,
+    forceKillAfterDelay: command.killAfterMs ?? KILL_AFTER_MS,
   });
   if (command.onLine) watchLines(child, command.onLine);
+  const stopLimit = command.ownGroup ? limitGroup(child, command) : undefined;
   const result = await child;
+  stopLimit?.();
   if (input.failure) throw input.failure.error;
   const stdout = Buffer.from(result.stdout);
   const stderr = Buffer.from(result.stderr).toString('utf8');
-  if (result.exitCode !== undefined && (command.okExitCodes ?? [0]).includes(result.exitCode)) {
-    return { exitCode: result.exitCode, stdout, stderr };
-  }
+  const isEnded = !result.isCanceled && !result.timedOut;
+  const killed =
+    command.signalAsStatus && isEnded && result.signal ? 128 + constants.signals[result.signal] : undefined;
+  const exitCode = result.exitCode ?? killed;
+  if (exitCode !== undefined && (command.okExitCodes ?? [0]).includes(exitCode)) return { exitCode, stdout, stderr };
   throw describeFailure(
     command,
     result,
     stderr,
     command.writesTo && FULL.test(stderr) ? probeRoom(command.writesTo) : undefined,
   );
+}
+
+/**
+ * Ends, at the time limit, also what the program has started: as long as that holds the pipes the command has not ended.
+ * What left the group loses the pipes a little later.
+ * @returns a way to end the watch
+ */
+function limitGroup(
+  child: Pick<ReturnType<typeof execa>, 'pid' | 'stdout' | 'stderr'>,
+  { timeoutMs, killAfterMs = KILL_AFTER_MS }: Pick<Command, 'timeoutMs' | 'killAfterMs'>,
+): () => void {
+  const { pid } = child;
+  if (timeoutMs === undefined || pid === undefined) return () => undefined;
+  const kill = (signal: NodeJS.Signals): void => {
+    try {
+      process.kill(-pid, signal);
+    } catch {
+      // ESRCH: nobody is left in the group
+    }
+  };
+  const timers = [
+    setTimeout(kill, timeoutMs, 'SIGTERM'),
+    setTimeout(() => {
+      kill('SIGKILL');
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+    }, timeoutMs + killAfterMs),
+  ];
+  return () => {
+    for (const timer of timers) clearTimeout(timer);
+  };
 }
 
 /** What a program is given to read; of what comes in pieces, what it throws. */
@@ -172,17 +218,18 @@ export function describeFailure(
 
 function watchLines(
   child: { readonly stdout?: NodeJS.ReadableStream | null; readonly stderr?: NodeJS.ReadableStream | null },
-  onLine: (line: string) => void,
+  onLine: NonNullable<Command['onLine']>,
 ): void {
-  for (const stream of [child.stdout, child.stderr]) {
+  for (const from of ['stdout', 'stderr'] as const) {
+    const decoder = new StringDecoder('utf8'); // a chunk may end in the middle of a character
     let rest = '';
-    stream?.on('data', (chunk: Buffer) => {
-      const lines = (rest + chunk.toString('utf8')).split(/[\n\r]/);
+    child[from]?.on('data', (chunk: Buffer) => {
+      const lines = (rest + decoder.write(chunk)).split(/[\n\r]/);
       rest = lines.pop() ?? '';
-      for (const line of lines) if (line !== '') onLine(line);
+      for (const line of lines) if (line !== '') onLine(line, from);
     });
-    stream?.on('end', () => {
-      if (rest !== '') onLine(rest);
+    child[from]?.on('end', () => {
+      if (rest !== '') onLine(rest, from);
     });
   }
 }

@@ -27,6 +27,8 @@ export function makeConfig(prefix: string, changes: Partial<SiteConfig> = {}): S
       ...{ releases: 3, generations: 10, longestJobDays: 14, cacheDays: 90, scheduler: 'none' as const },
       ...{ pinned: [], venvs: [] },
     },
+    scheduler: { options: [], commands: {} },
+    notify: { command: [], timeoutSeconds: 60 },
     virtualPackages: {},
     environments: new Map(),
     ...changes,

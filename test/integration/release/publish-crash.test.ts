@@ -41,9 +41,10 @@ async function publishUnder(prefix: string, syscall: string, fault: string, n: n
   const code = `import { publishFace } from ${file('src/release/publish.ts')};
     import { makeLayout } from ${file('test/unit/make-layout.ts')};
     const face = { versions: new Map([['a-1', '${NEW}']]), aliases: new Map([['a', 'a-1']]) };
-    await publishFace(makeLayout(${JSON.stringify(prefix)}), face, ${JSON.stringify(entry)}).catch((error) => {
-      console.log(JSON.stringify({ ...error.problems?.[0], exit: error.exit }));
-    });`;
+    await publishFace(makeLayout(${JSON.stringify(prefix)}), face, ${JSON.stringify(entry)}).then(
+      ({ problems: [problem] }) => problem && console.log(JSON.stringify({ ...problem, exit: 8 })),
+      (error) => console.log(JSON.stringify({ ...error.problems?.[0], exit: error.exit })),
+    );`;
   const trace = ['-f', '-qq', '-o', path.join(dir, 'trace'), '-e', `trace=${syscall}`];
   return await execa(
     'strace',

@@ -49,6 +49,8 @@ describe('a right configuration', () => {
         pinned: [],
         venvs: [],
       },
+      scheduler: { options: [], commands: {} },
+      notify: { command: [], timeoutSeconds: 60 },
       virtualPackages: {},
       environments: new Map([
         [
