@@ -1,6 +1,7 @@
 // Feeds a parser mutations of what it should read. It may give a value or an AppError, within its time; nothing else.
 import fc from 'fast-check';
 import { AppError } from '../../src/system/app-error.ts';
+import { anyText } from '../any-text.ts';
 
 export interface FuzzTarget {
   readonly name: string;
@@ -68,7 +69,7 @@ function mutations(seeds: readonly Buffer[], tokens: readonly string[]): fc.Arbi
   const piece = fc.oneof(
     fc.constantFrom(...tokens, '\0', '\n', '"', '../', '\u{10ffff}', '\ufeff').map((token) => Buffer.from(token)),
     fc.uint8Array({ maxLength: 12 }).map((bytes) => Buffer.from(bytes)),
-    fc.string({ unit: 'binary', maxLength: 12 }).map((text) => Buffer.from(text)),
+    anyText().map((text) => Buffer.from(text)),
     fc
       .tuple(fc.constantFrom(...tokens, '[', '{"a":', '\\', ' ', '9'), fc.constantFrom(3, 100, 20_000))
       .map(([token, times]) => Buffer.from(token.repeat(times))),
@@ -118,7 +119,7 @@ const jsonValue: fc.Arbitrary<unknown> = fc.oneof(
     [[]],
     'a'.repeat(5000),
   ),
-  fc.string({ unit: 'binary' }),
+  anyText(),
   fc.jsonValue({ maxDepth: 3 }),
   fc.constantFrom(10_000).map((depth) => nest(depth)),
 );

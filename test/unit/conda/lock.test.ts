@@ -10,6 +10,7 @@ import {
   type EnvironmentLock,
   type PipLock,
 } from '../../../src/conda/lock.ts';
+import { anyText } from '../../any-text.ts';
 
 const lock: EnvironmentLock = {
   lockVersion: 1,
@@ -246,8 +247,8 @@ test('reads back any lock that it can have written, whatever its texts look like
     channels: fc.array(channel),
     virtualPackages: fc.dictionary(
       // zod leaves that one key out of records; no virtual package has the name.
-      fc.oneof(name, fc.string({ unit: 'binary' })).filter((key) => key !== '__proto__'),
-      fc.oneof(word, fc.string({ unit: 'binary' })),
+      fc.oneof(name, anyText()).filter((key) => key !== '__proto__'),
+      fc.oneof(word, anyText()),
       {
         noNullPrototype: true,
       },

@@ -6,6 +6,7 @@ import { parseSiteConfig } from '../../../src/config/parse-site-config.ts';
 import type { SiteConfig } from '../../../src/config/site-config.ts';
 import { AppError } from '../../../src/system/app-error.ts';
 import { problemsOf } from './problems.ts';
+import { anyText } from '../../any-text.ts';
 
 const parse = (text: string): SiteConfig => parseSiteConfig(text, '/c/install_config.yaml', { tmpDir: '/tmp', uid: 0 });
 const required = 'site: test\nprefix: /apps/conda\nadmin_dir: /apps/admin\n';
@@ -85,7 +86,7 @@ describe('hostile text', () => {
 
   it('ends in a value or an AppError, whatever the text', () => {
     const text = fc.oneof(
-      fc.string({ unit: 'binary' }),
+      anyText(),
       fc.array(word, { maxLength: 40 }).map((words) => words.join(' ')),
       fc.array(word, { maxLength: 40 }).map((words) => words.join('')),
       fc.json().map((json) => `${required}environments: ${json}`),

@@ -5,6 +5,7 @@ import { parseEnvironmentSpec } from '../../../src/config/parse-environment-spec
 import type { EnvironmentSpec } from '../../../src/config/environment-spec.ts';
 import { AppError } from '../../../src/system/app-error.ts';
 import { problemsOf } from './problems.ts';
+import { anyText } from '../../any-text.ts';
 
 const parse = (text: string): EnvironmentSpec => parseEnvironmentSpec(text, '/s/environment.yml');
 
@@ -220,7 +221,7 @@ describe('a wrong environment.yml', () => {
       '\0',
     );
     const text = fc.oneof(
-      fc.string({ unit: 'binary' }),
+      anyText(),
       fc.array(word, { maxLength: 40 }).map((words) => words.join('')),
       fc.json().map((json) => `dependencies: ${json}`),
       fc.json().map((json) => `${one}variables: ${json}`),

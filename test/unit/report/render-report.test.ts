@@ -5,6 +5,7 @@ import { planTicks } from '../../../src/report/chart.ts';
 import { renderReport } from '../../../src/report/render-report.ts';
 import { makePackage } from '../release/make-manifest.ts';
 import { gated, makeCatalogue, makeRelease } from './make-catalogue.ts';
+import { anyText } from '../../any-text.ts';
 
 function makePages(): ReadonlyMap<string, string> {
   const [first, second, third] = [
@@ -100,7 +101,7 @@ describe('renderReport', () => {
 
   it('shows any text as text, whatever it holds', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary', maxLength: 40 }), (text) => {
+      fc.property(anyText(40), (text) => {
         const nasty = `</td></pre><script>${text}"'><img onerror=x>`;
         const manifest = makeRelease(1, {
           packages: [makePackage(nasty, nasty, nasty)],
