@@ -111,7 +111,8 @@ function renderGate({ gate }: ReleaseManifest): Html {
     )}`;
 }
 
-function renderBuild({ stageSeconds, tools, base, notes, dropped = [] }: ReleaseManifest): Html {
+function renderBuild(manifest: ReleaseManifest): Html {
+  const { stageSeconds, tools, base, notes, dropped = [], removed = [], replaced = [] } = manifest;
   return html`${renderFacts([
     ...Object.entries(tools).map(([name, version]): [string, Cell] => [name, version]),
     ['Base container', html`<code>${base.digest}</code>`],
@@ -121,6 +122,24 @@ function renderBuild({ stageSeconds, tools, base, notes, dropped = [] }: Release
     [{ title: 'Stage' }, { title: 'Seconds', isNumber: true }],
     Object.entries(stageSeconds).map(([stage, seconds]) => [stage, seconds.toFixed(1)]),
   )}
+  ${
+    removed.length > 0
+      ? renderTable(
+          'Packages whose files were taken out',
+          [{ title: 'Package' }, { title: 'Files', isNumber: true }],
+          removed.map(({ package: name, files }) => [name, describeCount(files)]),
+        )
+      : html``
+  }
+  ${
+    replaced.length > 0
+      ? renderTable(
+          'Packages that installations of the host stand in for',
+          [{ title: 'Package' }, { title: 'Replaced by' }],
+          replaced.map(({ package: name, by }) => [name, by]),
+        )
+      : html``
+  }
   ${
     dropped.length > 0
       ? renderTable(

@@ -46,6 +46,7 @@ time { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .removed { color: var(--removed); }
 dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); gap: .8rem 1.6rem; margin-block: .8rem 1.2rem; }
 dt { color: var(--quiet); font-size: .85rem; }
+dl div:has(code) { grid-column: 1 / -1; }
 dd { margin: 0; overflow-wrap: anywhere; }
 ol.log { list-style: none; padding: 0; margin-block: .6rem; }
 ol.log > li { display: grid; grid-template-columns: minmax(9rem, 1fr) 4fr; gap: 0 1.5rem; padding-block: .5rem; border-bottom: 1px solid var(--line); }

@@ -39,6 +39,8 @@ export interface BillItem {
   readonly licence: Licence;
   /** `purl` of what it needs in this environment; absent where the lock does not say. */
   readonly needs?: readonly string[] | undefined;
+  /** The installation of the host that has stood in for its files since the build. */
+  readonly replacedBy?: string | undefined;
 }
 
 /** By `conda <name>` and `pip <name>`, the name in lower case. */
@@ -55,14 +57,19 @@ export interface BillRequest {
 }
 
 export function planBill({ manifest, lock, licences, alias, tool, toolVersion }: BillRequest): Bill {
-  const urls = new Map(lock.packages.map((one) => [one.name.toLowerCase(), renderCondaUrl(one, alias)]));
+  // Locked and installed, but taken out of the image again: no part of what users have.
+  const removed = new Set((manifest.removed ?? []).map((one) => one.package.toLowerCase()));
+  const replaced = new Map((manifest.replaced ?? []).map((one) => [one.package.toLowerCase(), one.by]));
+  const packages = lock.packages.filter(({ name }) => !removed.has(name.toLowerCase()));
+  const urls = new Map(packages.map((one) => [one.name.toLowerCase(), renderCondaUrl(one, alias)]));
   const urlOf = (dependency: string): string | undefined => urls.get(nameOf(dependency));
-  const conda = lock.packages.map((one): BillItem => {
+  const conda = packages.map((one): BillItem => {
     const { name, version, url, sha256, md5, depends } = one;
     return {
       ...{ source: 'conda', name, version, purl: renderCondaUrl(one, alias), url, sha256, md5 },
       licence: licences.get(`conda ${name.toLowerCase()}`) ?? {},
       needs: depends && unique(depends.map(urlOf).filter((purl) => purl !== undefined)),
+      replacedBy: replaced.get(name.toLowerCase()),
     };
   });
   const pip = (lock.pip?.packages ?? []).map((one): BillItem => {
@@ -100,6 +107,7 @@ export function planBill({ manifest, lock, licences, alias, tool, toolVersion }:
       inputsDigest: manifest.inputsDigest,
       baseSha256: manifest.base.sha256,
       ...(manifest.gitCommit === undefined ? {} : { gitCommit: manifest.gitCommit }),
+      ...(removed.size === 0 ? {} : { removed: [...removed].sort().join(' ') }),
     },
     requested: asked.length > 0 ? unique(asked) : items.map(({ purl }) => purl),
   };

@@ -31,7 +31,7 @@ export function renderCycloneDx(bill: Bill): object {
   };
 }
 
-function renderComponent({ name, version, purl, url, sha256, md5, licence }: BillItem): object {
+function renderComponent({ name, version, purl, url, sha256, md5, licence, replacedBy }: BillItem): object {
   const hashes = [
     ...(md5 === undefined ? [] : [{ alg: 'MD5', content: md5 }]),
     ...(sha256 === undefined ? [] : [{ alg: 'SHA-256', content: sha256 }]),
@@ -45,6 +45,7 @@ function renderComponent({ name, version, purl, url, sha256, md5, licence }: Bil
     ...renderLicence(licence),
     purl,
     externalReferences: [{ type: url.startsWith('git+') ? 'vcs' : 'distribution', url }],
+    ...(replacedBy === undefined ? {} : { properties: [{ name: 'condense:replacedBy', value: replacedBy }] }),
   };
 }
 

@@ -49,13 +49,14 @@ export function renderSpdx(bill: Bill): object {
 const NOTHING_SAID = { licenseConcluded: 'NOASSERTION', copyrightText: 'NOASSERTION' };
 
 function renderPackage(item: BillItem): object {
-  const { name, version, purl, url, sha256, md5, licence } = item;
+  const { name, version, purl, url, sha256, md5, licence, replacedBy } = item;
   return {
     SPDXID: planId(item),
     name,
     versionInfo: version,
     downloadLocation: url,
     filesAnalyzed: false,
+    ...(replacedBy === undefined ? {} : { comment: `replaced by the host's ${replacedBy}` }),
     ...(sha256 === undefined && md5 === undefined
       ? {}
       : {

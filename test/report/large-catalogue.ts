@@ -90,6 +90,7 @@ function makeRelease(
   const checks = ['the image mounts', 'python is the one of the image', 'import xarray', 'import netCDF4'];
   return {
     ...manifest,
+    links: manifest.commands.map((name) => ({ path: `bin/${name}`, target: '../launcher' })),
     gate: { sha256: 'e'.repeat(64), checks: checks.map((name, one) => ({ name, seconds: 0.2 + one })) },
   };
 }

@@ -24,6 +24,13 @@ describe('planBill', () => {
     expect(names(requested)).toEqual(['a_b', 'odd', 'cloned', 'wheeled']);
   });
 
+  it('leaves out what was taken out of the image, and says what of the host stands in for a package', () => {
+    const { items, facts } = makeBill();
+    expect(items.map(({ name }) => name)).not.toContain('openssh');
+    expect(facts['removed']).toBe('openssh');
+    expect(items.find(({ name }) => name === 'a-b')?.replacedBy).toBe('/apps/a-b/5.0');
+  });
+
   it('is the same each time, to its UUID', () => {
     expect(makeBill()).toEqual(makeBill());
     expect(makeBill().uuid).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);

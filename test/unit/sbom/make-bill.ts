@@ -24,8 +24,9 @@ const lock: EnvironmentLock = {
   channels: [`${ALIAS}/conda-forge`],
   specs: ['a_b >=1', 'Odd[version=">=1"]'],
   packages: [
-    conda('a_b', { depends: ['a-b >=1', 'odd', '__glibc >=2.17'] }),
+    conda('a_b', { depends: ['a-b >=1', 'odd', 'openssh', '__glibc >=2.17'] }),
     conda('a-b', { depends: [] }),
+    conda('openssh', { depends: ['a-b'] }),
     conda('odd', {
       ...{ version: '1!2.0+local', build: 'py_0', subdir: 'noarch', channel: 'file:///srv/own channel' },
       url: 'file:///srv/own%20channel/noarch/odd-1!2.0+local-py_0.tar.bz2',
@@ -47,6 +48,10 @@ export function makeBill(): Bill {
     ['conda a-b', parseLicence('Own licence, see "COPYING"')],
     ['pip wheeled', parseLicence('LicenseRef-mine OR MIT')],
   ]);
-  const manifest = makeManifest({ fullName: 'a-1', gitCommit: '1'.repeat(40) });
+  const manifest = makeManifest({
+    ...{ fullName: 'a-1', gitCommit: '1'.repeat(40) },
+    removed: [{ package: 'openssh', files: 30, spared: [] }],
+    replaced: [{ package: 'a-b', by: '/apps/a-b/5.0', files: 4, links: 2 }],
+  });
   return planBill({ manifest, lock, licences, alias: ALIAS, tool: 'condense', toolVersion: '0.1.0' });
 }
