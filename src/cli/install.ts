@@ -17,6 +17,7 @@ import { checkFollowUp } from './face.ts';
 import { planAll, readPlannedBuilds, renderPlanned, type HeldBuild } from './plan.ts';
 import { planPublishing } from './publish.ts';
 import { openBuild, type Session } from './session.ts';
+import { writeArtifacts, writeFailedGate } from './artifacts.ts';
 import { chooseEnvironments } from './choose-environments.ts';
 import { parseWait } from './wait-time.ts';
 
@@ -31,6 +32,8 @@ export interface InstallOptions {
   readonly all?: boolean | undefined;
   /** How long to wait for another build of the same version, as written. */
   readonly wait?: string | undefined;
+  /** A directory for copies of what a CI keeps. */
+  readonly artifacts?: string | undefined;
 }
 
 export interface BuildCommand extends InstallOptions {
@@ -137,12 +140,12 @@ async function printPlan(
 async function build(
   session: Session,
   plan: BuildPlan,
-  { offline, rebuild, wait }: InstallOptions,
+  { offline, rebuild, wait, artifacts }: InstallOptions,
   readLock?: HeldBuild['readLock'],
 ): Promise<BuildOutcome> {
   const context = await openBuild(session, offline);
   try {
-    return await withLock(
+    const outcome = await withLock(
       session.layout.lockFile(plan.fullName),
       `build of ${plan.fullName}`,
       async () => buildRelease(context, plan, { rebuild, lock: await readLock?.() }),
@@ -154,7 +157,11 @@ async function build(
         },
       },
     );
+    if (artifacts !== undefined)
+      await writeArtifacts(artifacts, plan.fullName, session.layout.release(plan.fullName, outcome.manifest.id));
+    return outcome;
   } catch (error) {
+    if (artifacts !== undefined) await writeFailedGate(artifacts, plan.fullName, error);
     throw describeFullDisk(error, EXIT.buildFailed);
   }
 }
