@@ -102,10 +102,12 @@ export function planSteps(
   ];
 }
 
-function describeCustom({ remove, replace }: CustomRules): string[] {
+function describeCustom({ remove, replace, files, hooks }: CustomRules): string[] {
   return [
     ...remove.map((rule) => `without the files of ${rule.package}`),
     ...replace.map((rule) => `links to ${rule.by} in place of ${rule.package}`),
+    ...files.map((rule) => `${rule.to} from ${rule.from}`),
+    ...hooks.programs.map((rule) => `runs ${rule.file} after ${rule.stage}`),
   ];
 }
 

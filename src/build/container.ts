@@ -12,6 +12,11 @@ export interface BuildContainer {
   readonly prefixInside: string;
   /** Programs cannot change the prefix. */
   readonly readOnly?: boolean | undefined;
+  /**
+   * What runs can write to the prefix and the scratch only, has no privileges of root, and everything that it started ends
+   * with it.
+   */
+  readonly confined?: boolean | undefined;
   /** A directory of this build and where it is seen: writable. Inside, /tmp is in memory and small. */
   readonly scratch?: { readonly onDisk: string; readonly inside: string } | undefined;
 }
@@ -22,7 +27,10 @@ export interface BuildContainer {
  */
 export function planContainerCommand(
   container: BuildContainer,
-  command: Pick<Command, 'program' | 'args' | 'env' | 'input' | 'timeoutMs' | 'okExitCodes' | 'signal'>,
+  command: Pick<
+    Command,
+    'program' | 'args' | 'env' | 'input' | 'timeoutMs' | 'okExitCodes' | 'signal' | 'onLine' | 'signalAsStatus'
+  >,
 ): Command {
   const { program, args, env = {}, ...rest } = command;
   const { prefix, prefixInside } = container;
@@ -35,9 +43,10 @@ export function planContainerCommand(
       'exec',
       '--cleanenv',
       '--contain', // no home directory, no host /tmp: a user's files must not change a build
+      ...(container.confined ? ['--no-privs', '--pid'] : []),
       '--bind',
       [
-        ...container.binds,
+        ...container.binds.map((dir) => (container.confined ? `${dir}:${dir}:ro` : dir)),
         ...('onDisk' in prefix ? [`${prefix.onDisk}:${prefixInside}${container.readOnly ? ':ro' : ''}`] : []),
         ...(container.scratch ? [`${container.scratch.onDisk}:${container.scratch.inside}`] : []),
       ].join(','),

@@ -10,6 +10,8 @@ export interface ContentEntry {
   /** Of a link, as written. */
   readonly target?: string | undefined;
   readonly mode: number;
+  /** Of what is on disk. */
+  readonly modifiedMs?: number | undefined;
   /** Of a file. */
   readonly bytes?:
     | { readonly file: string; readonly offsetBytes: number; readonly sizeBytes: number }
@@ -23,11 +25,11 @@ export type ImageContent = ReadonlyMap<string, ContentEntry>;
 /** Of a prefix on disk. */
 export async function readPrefixContent(prefixOnDisk: string): Promise<ImageContent> {
   const content = new Map<string, ContentEntry>();
-  for await (const { path: at, kind, mode, sizeBytes } of walkTree(prefixOnDisk)) {
+  for await (const { path: at, kind, mode, sizeBytes, modifiedMs } of walkTree(prefixOnDisk)) {
     const file = path.join(prefixOnDisk, at);
     const target = kind === 'link' ? await readLinkIfThere(file) : undefined;
     const bytes = kind === 'file' ? { file, offsetBytes: 0, sizeBytes } : undefined;
-    content.set(at, { kind, target, mode, bytes });
+    content.set(at, { kind, target, mode, modifiedMs: kind === 'file' ? modifiedMs : undefined, bytes });
   }
   return content;
 }

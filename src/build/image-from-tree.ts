@@ -7,12 +7,13 @@ import { auditImage } from './audit.ts';
 import { completeBytecode } from './bytecode.ts';
 import { customisePrefix, isCustomised } from './customise.ts';
 import { removeDropped } from './drop.ts';
+import { runHook } from './hooks.ts';
 import { readPrefixContent } from './image-content.ts';
 import type { ImageRequest, StagedImage } from './image-request.ts';
 import { traceOrder } from './order.ts';
 import { writeImage } from './pack.ts';
 import { finishStagedPrefix, planMarker, readCommands } from './stage.ts';
-import { openStagedPrefix } from './staged-prefix.ts';
+import { openStagedPrefix, planBuildContainer } from './staged-prefix.ts';
 
 /** @returns the image; or the release that was made from the same inputs, where only pip's resolving could tell */
 export async function writeImageFromTree(
@@ -31,8 +32,14 @@ export async function writeImageFromTree(
     work && (await timed('pip', () => work.install(lock, distributions), `${distributions.length} distributions`));
   const inside = { prefixOnDisk: staging.prefix, prefixInside: plan.condaPrefix, report };
   const { customise: rules, drop, outsideCommands: outside } = plan.environment;
+  const containerOf = () => planBuildContainer(context, plan, request.base, { onDisk: staging.prefix });
   const customised = isCustomised(rules)
-    ? await timed('customise', () => customisePrefix({ ...inside, rules }))
+    ? await timed('customise', () =>
+        customisePrefix({
+          ...{ ...inside, rules, binds: config.binds.run },
+          runHook: async (hook) => runHook(context, plan, hook, await containerOf()),
+        }),
+      )
     : undefined;
   const present = await finishStagedPrefix(staging, planMarker(layout, plan.fullName), plan.spec.variables);
   const bytecode = await timed('bytecode', () => completeBytecode({ ...inside, runInside }));

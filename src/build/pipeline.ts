@@ -12,7 +12,8 @@ import type { BuildContext } from './build-context.ts';
 import { planInputs, planLauncherFacts, planPackages, type ReleaseLauncherFacts } from './build-inputs.ts';
 import type { BuildPlan } from './build-plan.ts';
 import { readCustomDigest } from './custom-inputs.ts';
-import type { Customised } from './customise.ts';
+import type { Customised, HookFacts } from './customise.ts';
+import { runPackHook } from './hooks.ts';
 import { passGate } from './gate.ts';
 import { writeImageFromArchives } from './image-from-archives.ts';
 import { writeImageFromTree } from './image-from-tree.ts';
@@ -65,7 +66,7 @@ export async function buildRelease(
   const lock = locked ?? (await solveAnew(context, plan, access, pip, timed));
   const launcher = planLauncherFacts(context, plan, base.file, node);
   const baseSha256 = await digestFile(base.file);
-  const customise = readCustomDigest(plan);
+  const customise = await readCustomDigest(plan);
   let reason: { readonly because: BuildOutcome['because'] } | undefined;
   const findSame: FindSame = async (whole) => {
     const inputs = planInputs(context, plan, whole, baseSha256, launcher, customise);
@@ -138,8 +139,9 @@ async function build(context: BuildContext, plan: BuildPlan, prepared: Prepared,
   try {
     const made = (await writeImageFromArchives(request)) ?? (await writeImageFromTree(request));
     if ('same' in made) return { manifest: made.same, built: false };
+    const hook = await runPackHook(context, plan, prepared.base, made.image.file, timed);
     for (const text of made.activation.warnings) context.report({ type: 'warning', text });
-    const manifest = await timed('release', () => writeManifest(context, plan, prepared, made));
+    const manifest = await timed('release', () => writeManifest(context, plan, prepared, { ...made, hook }));
     return { manifest, built: true };
   } finally {
     await removeTree(context.layout.staging(plan.fullName).dir);
@@ -150,7 +152,7 @@ async function writeManifest(
   context: BuildContext,
   plan: BuildPlan,
   prepared: Prepared,
-  { image, lock, ...made }: StagedImage,
+  { image, lock, hook, ...made }: StagedImage & { readonly hook: HookFacts | undefined },
 ): Promise<ReleaseManifest> {
   const { config, layout } = context;
   return await writeRelease(layout, {
@@ -183,7 +185,7 @@ async function writeManifest(
       packages: planPackages(lock, made.wheels),
       notes: made.notes,
       ...(made.dropped.length === 0 ? {} : { dropped: made.dropped }),
-      ...describeCustomised(made.customised),
+      ...describeCustomised(made.customised, hook),
       libraries: made.libraries,
       stageSeconds: { ...prepared.stageSeconds },
     },
@@ -198,8 +200,9 @@ async function writeManifest(
   });
 }
 
-/** What the manifest says of it. */
-const describeCustomised = (done: Customised | undefined): Partial<ReleaseManifest> => ({
-  ...(done && done.removed.length > 0 ? { removed: [...done.removed] } : {}),
-  ...(done && done.replaced.length > 0 ? { replaced: [...done.replaced] } : {}),
-});
+/** What the manifest says of it: nothing of what there is none of. */
+function describeCustomised(done: Customised | undefined, hook: HookFacts | undefined): Partial<ReleaseManifest> {
+  const { removed = [], replaced = [], added = [] } = done ?? {};
+  const hooks = [...(done?.hooks ?? []), ...(hook ? [hook] : [])];
+  return Object.fromEntries(Object.entries({ removed, replaced, added, hooks }).filter(([, list]) => list.length > 0));
+}

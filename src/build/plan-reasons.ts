@@ -13,7 +13,8 @@ type PlanReason = PlannedBuild['reasons'][number];
 const INPUTS: Readonly<Record<string, string>> = {
   base: 'the base container is another one',
   condense: 'another version of condense',
-  customise: 'what is removed or replaced, the installations of the site that it names, or how libraries are checked',
+  customise:
+    'what is removed, replaced, added or run (remove, replace, files, hooks, libraries), or what of the site that names',
   drop: 'what is left out of the image',
   environment: 'what the gate imports, or the variables of the spec',
   installer: 'another version of the installer',

@@ -118,7 +118,7 @@ async function readInputs(
     lock,
     isMade ? await digestFile(base.file) : '',
     launcher,
-    readCustomDigest(plan),
+    await readCustomDigest(plan),
   );
   return isMade && sha256 !== undefined ? { base: sha256, ...inputs } : inputs;
 }

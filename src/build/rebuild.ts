@@ -56,7 +56,7 @@ export async function rebuildRelease(
   if (lock.pip && !pip) throw unknown(today, manifest, 'was made with a pip section that its manifest does not have');
   const { base, node } = await timed('base', () => readyStore(context));
   const facts = planLauncherFacts(context, plan, base.file, node);
-  const inputs = planInputs(context, plan, lock, await digestFile(base.file), facts, readCustomDigest(plan));
+  const inputs = planInputs(context, plan, lock, await digestFile(base.file), facts, await readCustomDigest(plan));
   const staging = layout.staging(plan.fullName);
   const { packageCache } = layout;
   const needs = listNeeds({ packageCache, staging: staging.dir }, await readDownloads(packageCache, lock));

@@ -89,6 +89,12 @@ export function describeSiteConfig(config: SiteConfig, source: YamlSource): read
       [[...at, 'pinned'], environment.pinned.map((pin) => pin.text), ['pinned']],
       [[...at, 'remove'], Object.fromEntries(environment.customise.remove.map((rule) => [rule.package, rule.spared]))],
       [[...at, 'replace'], Object.fromEntries(environment.customise.replace.map((rule) => [rule.package, rule.by]))],
+      [[...at, 'files'], Object.fromEntries(environment.customise.files.map((rule) => [rule.to, rule.from]))],
+      ...environment.customise.hooks.programs.map(({ stage, file }): [path: readonly string[], value: unknown] => [
+        [...at, 'hooks', stage],
+        file,
+      ]),
+      [[...at, 'hooks', 'timeout_seconds'], environment.customise.hooks.timeoutMs / 1000],
       [[...at, 'libraries', 'strict'], environment.customise.libraries.strict],
       [[...at, 'libraries', 'elsewhere'], environment.customise.libraries.elsewhere],
       [[...at, 'drop', 'static_libraries'], environment.drop.staticLibraries, ['drop', 'static_libraries']],

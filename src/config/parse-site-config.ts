@@ -95,6 +95,18 @@ function normalise(written: WrittenConfig, source: YamlSource, defaultStaging: s
         replace: Object.entries(options.replace).map(([key, by]) => ({
           ...{ package: key, by, at: source.atKey(['environments', name, 'replace', key]) },
         })),
+        files: Object.entries(options.files).map(([to, from]) => ({
+          ...{ to, from: absolute(from), at: source.atKey(['environments', name, 'files', to]) },
+        })),
+        hooks: {
+          programs: (['stage', 'customise', 'pack'] as const).flatMap((stage) => {
+            const file = options.hooks[stage];
+            return file === undefined
+              ? []
+              : [{ stage, file: absolute(file), at: source.at(['environments', name, 'hooks', stage]) }];
+          }),
+          timeoutMs: options.hooks.timeout_seconds * 1000,
+        },
         libraries: options.libraries,
       },
       drop: {

@@ -179,6 +179,8 @@ export interface InheritPolicy {
 export interface CustomRules {
   readonly remove: readonly RemoveRule[];
   readonly replace: readonly ReplaceRule[];
+  readonly files: readonly FileRule[];
+  readonly hooks: HookRules;
   readonly libraries: LibraryPolicy;
 }
 
@@ -193,6 +195,29 @@ export interface ReplaceRule {
   readonly package: string;
   /** The directory of the site's installation. */
   readonly by: string;
+  readonly at: string;
+}
+
+export interface FileRule {
+  /** Relative to the prefix. */
+  readonly to: string;
+  /** A file or directory, absolute. */
+  readonly from: string;
+  readonly at: string;
+}
+
+/** When a hook runs: with all packages there; with everything done to the prefix; with the image packed. */
+export type HookStage = 'stage' | 'customise' | 'pack';
+
+export interface HookRules {
+  readonly programs: readonly HookRule[];
+  readonly timeoutMs: number;
+}
+
+export interface HookRule {
+  readonly stage: HookStage;
+  /** Absolute. */
+  readonly file: string;
   readonly at: string;
 }
 

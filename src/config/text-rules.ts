@@ -130,6 +130,18 @@ export const packageNameRule: TextRule = (text) =>
     ? undefined
     : { message: `must be the name of a conda package in lower case, not ${quoted(text)}` };
 
+/** Where in an image something of the site's goes, below the prefix of its environment. */
+export const imagePathRule: TextRule = (text) => {
+  const hint = 'e.g. etc/jupyter/site.json';
+  if (text.startsWith('/'))
+    return { message: `must be relative to the environment's prefix, not ${quoted(text)}`, hint };
+  if (text.split('/').some((part) => ['', '.', '..'].includes(part)) || /\p{Cc}/u.test(text))
+    return { message: `must be names with '/' between them, not ${quoted(text)}`, hint };
+  if (/^(conda-meta|\.condense)(\/|$)/.test(text))
+    return { message: `must not be ${quoted(text)}: conda's records and condense's mark are there` };
+  return undefined;
+};
+
 /** A library as others ask for it, `libcuda.so.1`, perhaps with `*` and `?`. */
 export const sonameRule: TextRule = (text) =>
   /^[\w.+*?-]*[\w][\w.+*?-]*$/.test(text)

@@ -12,7 +12,7 @@ import {
   quoted,
 } from './text-rules.ts';
 import { list, matching, text } from './written-values.ts';
-import { libraries, remove, replace } from './written-customise.ts';
+import { files, hooks, libraries, remove, replace } from './written-customise.ts';
 import { environmentDrop } from './written-image.ts';
 import { environmentInherit } from './written-inherit.ts';
 import { environmentModule } from './written-module.ts';
@@ -99,6 +99,8 @@ export const environment = z.strictObject({
     .meta({ examples: [['python 3.11.*']] }),
   remove,
   replace,
+  files,
+  hooks,
   libraries,
   drop: environmentDrop,
   inherit: environmentInherit,

@@ -111,6 +111,25 @@ const ReleaseFacts = z.strictObject({
     .array(z.strictObject({ package: z.string(), by: z.string(), files: z.int(), links: z.int() }))
     .readonly()
     .optional(),
+  /** Files of the site that were put in besides; absent where there are none. */
+  added: z
+    .array(z.strictObject({ path: z.string(), sha256: hex64, sizeBytes: z.int() }))
+    .readonly()
+    .optional(),
+  /** Programs of the site that were run, in order, and how many files each of them added, changed and removed. */
+  hooks: z
+    .array(
+      z.strictObject({
+        stage: z.string(),
+        sha256: hex64,
+        seconds: z.number(),
+        added: z.int(),
+        changed: z.int(),
+        removed: z.int(),
+      }),
+    )
+    .readonly()
+    .optional(),
   /** What was looked at for the libraries that programs need, and what of the host they got. */
   libraries: z
     .strictObject({

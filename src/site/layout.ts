@@ -134,6 +134,10 @@ export class Layout extends StoreLayout {
     return path.posix.join(this.condaPrefix(fullName), '.condense');
   }
 
+  /** `/opt/conda/.hook`: where a hook sees `staging(...).hook`. */
+  get hookScratch(): string {
+    return path.posix.join('/opt/conda', '.hook');
+  }
   /** `/opt/conda/.pip`: where a build's container sees `staging(...).pip`; no environment can have that name. */
   get pipScratch(): string {
     return path.posix.join('/opt/conda', '.pip');
@@ -156,6 +160,10 @@ export class Layout extends StoreLayout {
   }
   get jobs(): string {
     return path.join(this.#config.adminDir, 'jobs');
+  }
+  /** `<admin>/logs/analysis3-26.11-hook-stage.log`: what the newest build's hook printed. */
+  hookLog(fullName: string, stage: string): string {
+    return path.join(this.logs, `${fullName}-hook-${stage}.log`);
   }
   get journal(): string {
     return path.join(this.#config.adminDir, 'journal.ndjson');
@@ -357,6 +365,10 @@ export class StagingLayout {
   /** The bytes of unpacked packages, where no tree is made of them. */
   get spool(): string {
     return path.join(this.dir, 'spool');
+  }
+  /** What a hook of the site needs while it runs: itself, a home, room for temporary files. */
+  get hook(): string {
+    return path.join(this.dir, 'hook');
   }
   /** What pip needs while it runs: its home, requirements, wheels. */
   get pip(): string {

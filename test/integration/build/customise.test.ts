@@ -30,12 +30,15 @@ afterEach(() => rm(dir, { recursive: true, force: true }));
 type Written = Partial<{
   remove: Record<string, string[]>;
   replace: Record<string, string>;
+  files: Record<string, string>;
   libraries: Partial<CustomRules['libraries']>;
 }>;
 
-const rulesOf = ({ remove = {}, replace = {}, libraries = {} }: Written): CustomRules => ({
+const rulesOf = ({ remove = {}, replace = {}, files = {}, libraries = {} }: Written): CustomRules => ({
   remove: Object.entries(remove).map(([name, spared]) => ({ package: name, spared, at: `c.yaml:1:${name}` })),
   replace: Object.entries(replace).map(([name, by]) => ({ package: name, by, at: `c.yaml:2:${name}` })),
+  files: Object.entries(files).map(([to, from]) => ({ to, from, at: `c.yaml:3:${to}` })),
+  hooks: { programs: [], timeoutMs: 1000 },
   libraries: { strict: false, elsewhere: [], ...libraries },
 });
 
@@ -47,6 +50,8 @@ const report = (event: { readonly type: string; readonly text?: string }): void 
 async function customise(written: Written): Promise<Customised> {
   return await customisePrefix({
     ...{ prefixOnDisk: prefix, prefixInside: inside, rules: rulesOf(written), report },
+    binds: [],
+    runHook: () => Promise.reject(new Error('there is no hook')),
   });
 }
 

@@ -22,7 +22,13 @@ const environment: EnvironmentOptions = {
   inherit: { drop: ['PYTHONHOME'], lists: {}, userSite: false },
   module: { variables: {}, prerequisites: [] },
   drop: { staticLibraries: false, tests: false, patterns: [], keep: [] },
-  customise: { remove: [], replace: [], libraries: { strict: false, elsewhere: [] } },
+  customise: {
+    remove: [],
+    replace: [],
+    files: [],
+    hooks: { programs: [], timeoutMs: 3_600_000 },
+    libraries: { strict: false, elsewhere: [] },
+  },
 };
 const spec: EnvironmentSpec = {
   file: '/e/environment.yml',

@@ -18,6 +18,8 @@ test('reads what is removed and replaced, each with its place', () => {
   expect(environments.get('a')?.customise).toEqual({
     remove: [{ package: 'openssh', spared: ['git'], at: '/etc/site.yaml:8:15' }],
     replace: [{ package: 'openmpi', by: '/apps/openmpi/4', at: '/etc/site.yaml:9:16' }],
+    files: [],
+    hooks: { programs: [], timeoutMs: 3_600_000 },
     libraries: { strict: false, elsewhere: ['libcuda.*'] },
   });
 });
@@ -44,3 +46,30 @@ test.each([
   expect(first).toContain(problem);
   expect(more).toEqual([]);
 });
+
+test('reads files and hooks, relative to the configuration', () => {
+  const { environments } = parse(
+    `    files: { etc/a.json: files/a.json }\n    hooks: { stage: hooks/a.sh, pack: /opt/b, timeout_seconds: 5 }\n`,
+  );
+
+  expect(environments.get('a')?.customise).toMatchObject({
+    files: [{ to: 'etc/a.json', from: '/etc/files/a.json', at: '/etc/site.yaml:7:14' }],
+    hooks: {
+      programs: [
+        { stage: 'stage', file: '/etc/hooks/a.sh' },
+        { stage: 'pack', file: '/opt/b' },
+      ],
+      timeoutMs: 5000,
+    },
+  });
+});
+
+test.each(['/etc/x', '../x', 'a/../../x', 'a//b', './a', 'conda-meta/x.json', 'conda-meta', '.condense', 'a\\nb'])(
+  'puts no file at %j',
+  (place) => {
+    const [first, ...more] = problemsOf(() => parse(`    files: { "${place}": x }\n`));
+
+    expect(first).toContain('the name must');
+    expect(more).toEqual([]);
+  },
+);
