@@ -10,7 +10,8 @@ export function findHold(history: readonly HistoryEntry[], fullName: string, id:
   for (const entry of history) {
     const change = entry.changes.find(({ kind, name }) => kind === 'version' && name === fullName);
     if (!change) continue;
-    if (entry.restores === undefined) return undefined;
+    // A rollback with --to brings back as well.
+    if (entry.restores === undefined || change.to === id) return undefined;
     if (change.from === id) return entry;
   }
   return undefined;

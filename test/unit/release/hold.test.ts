@@ -31,3 +31,10 @@ it('holds nothing once somebody has published that version since', () => {
   expect(findHold(history, 'a-1', 'two')).toBeUndefined();
   expect(findHold(history, 'a-1', 'one')).toBeUndefined();
 });
+
+it('holds nothing that a rollback has brought back', () => {
+  const history = [entry(4, [version('a-1', 'one', 'two')], 2), entry(3, [version('a-1', 'two', 'one')], 1)];
+
+  expect(findHold(history, 'a-1', 'two')).toBeUndefined();
+  expect(findHold(history, 'a-1', 'one')?.generation).toBe(4);
+});
