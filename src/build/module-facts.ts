@@ -1,6 +1,6 @@
 // What the modulefile of a release says, from what is known when the release is made.
 import type { ModulePolicy } from '../config/site-config.ts';
-import type { ModuleFacts, ModuleNotice } from '../modules/module-facts.ts';
+import { parseOwnDirectory, type ModuleFacts, type ModuleNotice, type OwnSettings } from '../modules/module-facts.ts';
 import type { ReleaseFacts } from '../release/manifest.ts';
 import type { Layout, ReleaseLayout } from '../site/layout.ts';
 
@@ -22,6 +22,7 @@ export function planModuleFacts(
     farm: layout.publicFarm(fullName),
     activation: facts.activation,
     variables: {
+      ...planOwnVariables(policy.ownEnvironments),
       ...planLaunchAgents(commands, layout.release(fullName, id)),
       ...fillVariables(policy.variables, {
         '{prefix}': layout.prefix,
@@ -30,11 +31,36 @@ export function planModuleFacts(
       }),
     },
     ...(facts.packages.some(({ name }) => name === 'jupyter_core') ? { jupyterPath: layout.publicJupyter } : {}),
+    own: planOwnSettings(layout, policy.ownEnvironments),
     prerequisites: policy.prerequisites,
     notices: planNotices(policy, facts, layout.moduleFamily),
     hasPython: commands.includes('python3'),
     packages: facts.packages.map(({ name, version, source }) => `${name} ${version}${source ? ` (${source})` : ''}`),
   };
+}
+
+/** conda reads each of its settings from a variable, too (conda, "Configuration"; base/context.py has what separates lists). */
+function planOwnVariables(own: ModulePolicy['ownEnvironments']): Record<string, string> {
+  if (!own) return {};
+  return {
+    CONDA_CHANNELS: own.channels.join(','),
+    CONDA_CHANNEL_PRIORITY: 'strict',
+    CONDA_AUTO_UPDATE_CONDA: 'false',
+    ...(own.threads === undefined ? {} : { CONDA_DEFAULT_THREADS: String(own.threads) }),
+    ...(own.pinned.length === 0 ? {} : { CONDA_PINNED_PACKAGES: own.pinned.join('&') }),
+  };
+}
+
+function planOwnSettings(layout: Layout, own: ModulePolicy['ownEnvironments']): OwnSettings | undefined {
+  return (
+    own && {
+      pieces: parseOwnDirectory(own.directory),
+      settings: [
+        { name: 'CONDA_ENVS_PATH', after: `/envs:${layout.publicActivate}` },
+        { name: 'CONDA_PKGS_DIRS', after: ['/pkgs', ...own.packageCaches].join(',') },
+      ],
+    }
+  );
 }
 
 /** Modules that other tools look at: `{farm}` and its like become paths. */

@@ -108,6 +108,15 @@ export function describeSiteConfig(config: SiteConfig, source: YamlSource): read
       [[...at, 'module', 'prerequisites'], environment.module.prerequisites, ['module', 'prerequisites']],
       [[...at, 'module', 'notice_after_days'], environment.module.noticeAfterDays, ['module', 'notice_after_days']],
       [[...at, 'module', 'end_of_life'], environment.module.endOfLife],
+      [[...at, 'module', 'own_environments', 'directory'], environment.module.ownEnvironments?.directory],
+      [[...at, 'module', 'own_environments', 'package_caches'], environment.module.ownEnvironments?.packageCaches],
+      [
+        [...at, 'module', 'own_environments', 'channels'],
+        environment.module.ownEnvironments?.channels,
+        ['channels', 'defaults'],
+      ],
+      [[...at, 'module', 'own_environments', 'threads'], environment.module.ownEnvironments?.threads],
+      [[...at, 'module', 'own_environments', 'pinned'], environment.module.ownEnvironments?.pinned],
     );
   }
   return values

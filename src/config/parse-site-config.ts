@@ -7,7 +7,7 @@ import { digestText } from '../system/files.ts';
 import { findRuleProblems, type ConfigProbe } from './config-rules.ts';
 import { describeIssues, valueAt, type SchemaNode } from './describe-issues.ts';
 import type { SpecLine } from './environment-spec.ts';
-import type { EnvironmentOptions, SiteConfig } from './site-config.ts';
+import type { EnvironmentOptions, OwnEnvironments, SiteConfig } from './site-config.ts';
 import { writtenConfig, type WrittenConfig } from './written-config.ts';
 import { BLOCK_SIZES } from './written-image.ts';
 import { parseYaml, type KeyPath, type YamlSource } from './yaml-source.ts';
@@ -128,6 +128,7 @@ function normalise(written: WrittenConfig, source: YamlSource, defaultStaging: s
         prerequisites: options.module.prerequisites ?? written.module.prerequisites,
         noticeAfterDays: options.module.notice_after_days ?? written.module.notice_after_days,
         endOfLife: options.module.end_of_life,
+        ownEnvironments: normaliseOwn(options.module.own_environments, written.channels.defaults),
       },
     },
   ]);
@@ -192,6 +193,21 @@ function normalise(written: WrittenConfig, source: YamlSource, defaultStaging: s
     defaultEnvironment: written.default_environment,
     environments: new Map(environments),
   };
+}
+
+function normaliseOwn(
+  own: WrittenConfig['environments'][string]['module']['own_environments'],
+  channels: readonly string[],
+): OwnEnvironments | undefined {
+  return (
+    own && {
+      directory: own.directory,
+      packageCaches: own.package_caches,
+      channels: own.channels ?? channels,
+      threads: own.threads,
+      pinned: own.pinned,
+    }
+  );
 }
 
 /** zstd 3 packs several times faster than 9 and gave images within a tenth of its size when tried. 9 is mksquashfs's own for gzip. */

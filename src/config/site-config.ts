@@ -164,6 +164,17 @@ export interface ModulePolicy {
   readonly noticeAfterDays?: number | undefined;
   /** `2027-06-30`, the last day. */
   readonly endOfLife?: string | undefined;
+  readonly ownEnvironments?: OwnEnvironments | undefined;
+}
+
+/** What conda and mamba of an environment are told for environments of the users' own. */
+export interface OwnEnvironments {
+  /** `$NAME` stands for a variable of the user. */
+  readonly directory: string;
+  readonly packageCaches: readonly string[];
+  readonly channels: readonly string[];
+  readonly threads?: number | undefined;
+  readonly pinned: readonly string[];
 }
 
 /** What of a caller's environment does not come along into the container (docs/launcher.md). */

@@ -1,6 +1,6 @@
 // install_config.yaml, `module`: what the modules do besides what activation does.
 import * as z from 'zod';
-import { quoted, VARIABLE, type TextRule } from './text-rules.ts';
+import { channelRule, pinRule, quoted, VARIABLE, type TextRule } from './text-rules.ts';
 import { list, matching, text } from './written-values.ts';
 
 /** A word that `module load` takes: `gcc`, `gcc/12.2`. */
@@ -55,6 +55,61 @@ export const module = z
   .prefault({})
   .describe('Modules.');
 
+/** `/scratch/$PROJECT/$USER/conda`: conda separates such paths with colons and commas. */
+const ownDirectoryRule: TextRule = (value) => {
+  if (!/^(?:\/|\$[A-Za-z_])(?:[A-Za-z0-9_./+@-]|\$[A-Za-z_])*$/.test(value) || /(^|\/)\.\.?(\/|$)/.test(value))
+    return {
+      message: `must be an absolute path in which $NAME stands for variables of the user, not ${quoted(value)}`,
+      hint: 'e.g. $SCRATCH/conda, or /scratch/$USER/conda',
+    };
+  return value.includes('$')
+    ? undefined
+    : { message: `must not be one directory for all users, as ${quoted(value)} would be`, hint: `${value}/$USER` };
+};
+
+/** As an entry of a variable, every module system can give it to every shell. */
+const listed =
+  (rule: TextRule, separator: string): TextRule =>
+  (value) => {
+    const wrong = rule(value) ?? valueRule(value);
+    if (wrong) return wrong;
+    return value.includes(separator) ? { message: `must not contain ${quoted(separator)}` } : undefined;
+  };
+const cacheRule: TextRule = (value) =>
+  value.startsWith('/') ? undefined : { message: `must be an absolute path, not ${quoted(value)}` };
+
+const ownEnvironments = z
+  .strictObject({
+    directory: text(ownDirectoryRule)
+      .describe(
+        'Where environments and packages of users go: `$NAME` stands for a variable that they have. Its `envs` and `pkgs` come first, those of the site second.',
+      )
+      .meta({ examples: ['$SCRATCH/conda'] }),
+    package_caches: list(text(listed(cacheRule, ',')))
+      .default([])
+      .describe('Unpacked packages that users can read, so that they need not fetch them.')
+      .meta({ examples: [['/apps/conda/pkgs']] }),
+    channels: list(text(listed(channelRule, ',')))
+      .optional()
+      .describe('Where their conda looks, with strict priority. Default: `channels.defaults`.')
+      .meta({ examples: [['conda-forge']] }),
+    threads: z
+      .int()
+      .min(1)
+      .max(1024)
+      .optional()
+      .describe('How many their conda uses, for login nodes that many share. Default: what conda takes.')
+      .meta({ examples: [4] }),
+    pinned: list(text(listed(pinRule, '&')))
+      .default([])
+      .describe('conda specs that hold for environments of users.')
+      .meta({ examples: [['python 3.11.*']] }),
+  })
+  .optional()
+  .describe(
+    'For the environment that conda or mamba is in: its module has them put environments of users beside those of the site.',
+  );
+
 export const environmentModule = z
   .strictObject({
     ...written,
@@ -63,6 +118,7 @@ export const environmentModule = z
       .optional()
       .describe('The last day on which this version is supported: loading it later says so. Always text, in quotes.')
       .meta({ examples: ['2027-06-30'] }),
+    own_environments: ownEnvironments,
   })
   .prefault({})
   .describe(`The same for this environment: variables besides the site's, the other keys instead of the site's.`);

@@ -1,5 +1,5 @@
 // Rendering of the Lua modulefile of one release (lmod.readthedocs.io, "Lua modulefile functions"), for Lmod.
-import { describeModule, describeWhatis, planModuleChanges, type ModuleFacts } from './module-facts.ts';
+import { describeModule, describeWhatis, planModuleChanges, planOwn, type ModuleFacts } from './module-facts.ts';
 import { valuesOf, type ActivationChange } from './activation-diff.ts';
 import { quoteLua } from './quote-lua.ts';
 import { findOnlyShells, findShellLimits } from './shell-limits.ts';
@@ -26,6 +26,7 @@ export function renderLuaModule(template: string, facts: ModuleFacts): string {
     ],
     prerequisites: facts.prerequisites,
     notices: facts.notices,
+    ...planOwn(facts),
     families: facts.hasPython ? ['python'] : [],
     changes: planModuleChanges(facts).map((change) => ({
       onlyFor: findOnlyShells(change),

@@ -14,6 +14,8 @@ export interface ModuleFacts {
   readonly variables: Readonly<Record<string, string>>;
   /** An entry for JUPYTER_PATH, where the environment has Jupyter: its servers offer every kernel of the site. */
   readonly jupyterPath?: string | undefined;
+  /** What it sets to paths in a directory of the user's own. */
+  readonly own?: OwnSettings | undefined;
   /** Modules that it needs. */
   readonly prerequisites: readonly string[];
   readonly notices: readonly ModuleNotice[];
@@ -21,6 +23,34 @@ export interface ModuleFacts {
   readonly packages: readonly string[];
   /** Whether it brings a python3: then no other module of Lmod's family `python` is loaded with it. */
   readonly hasPython: boolean;
+}
+
+export interface OwnSettings {
+  /** The directory, in pieces: `/scratch/`, the variable `USER`, `/conda`. */
+  readonly pieces: readonly OwnPiece[];
+  /** Each is set to the directory with this text behind it. */
+  readonly settings: readonly { readonly name: string; readonly after: string }[];
+}
+
+export interface OwnPiece {
+  readonly isVariable: boolean;
+  readonly text: string;
+}
+
+/** @param directory `/scratch/$USER/conda` */
+export function parseOwnDirectory(directory: string): OwnPiece[] {
+  return directory
+    .split(/(\$[A-Za-z_][A-Za-z0-9_]*)/)
+    .filter((piece) => piece !== '')
+    .map((piece) =>
+      piece.startsWith('$') ? { isVariable: true, text: piece.slice(1) } : { isVariable: false, text: piece },
+    );
+}
+
+/** For a template: nothing, or all that has to be set. */
+export function planOwn({ own }: ModuleFacts): { own: OwnSettings[]; variables: string[] } {
+  const variables = (own?.pieces ?? []).filter(({ isVariable }) => isVariable).map(({ text }) => text);
+  return { own: own ? [own] : [], variables: [...new Set(variables)] };
 }
 
 /** Said when the module is loaded after a time; never a failure. */
@@ -34,7 +64,8 @@ export interface ModuleNotice {
 export function listModuleVariables(facts: ModuleFacts): string[] {
   return planModuleChanges(facts)
     .filter(({ kind, name }) => kind !== 'alias' && kind !== 'function' && name !== 'PATH')
-    .map(({ name }) => name);
+    .map(({ name }) => name)
+    .concat(facts.own?.settings.map(({ name }) => name) ?? []);
 }
 
 /** What loading does, in order. */

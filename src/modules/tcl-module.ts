@@ -1,5 +1,5 @@
 // Rendering of the Tcl modulefile of one release (modulefile(4)), for Environment Modules.
-import { describeModule, describeWhatis, planModuleChanges, type ModuleFacts } from './module-facts.ts';
+import { describeModule, describeWhatis, planModuleChanges, planOwn, type ModuleFacts } from './module-facts.ts';
 import { valuesOf, type ActivationChange } from './activation-diff.ts';
 import { quoteTcl } from './quote-tcl.ts';
 import { findOnlyShells, findShellLimits } from './shell-limits.ts';
@@ -16,6 +16,7 @@ export function renderTclModule(template: string, facts: ModuleFacts): string {
     family: facts.family,
     prerequisites: facts.prerequisites,
     notices: facts.notices,
+    ...planOwn(facts),
     changes: planModuleChanges(facts).map((change) => ({
       onlyFor: findOnlyShells(change),
       notFor: findShellLimits('Environment Modules', valuesOf(change)),

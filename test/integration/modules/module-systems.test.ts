@@ -2,9 +2,11 @@
 import { mkdtemp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { renderActivateFile } from '../../../src/modules/activate-files.ts';
 import { renderLuaModule } from '../../../src/modules/lua-module.ts';
-import type { ModuleFacts } from '../../../src/modules/module-facts.ts';
+import { parseOwnDirectory, type ModuleFacts } from '../../../src/modules/module-facts.ts';
 import { renderLuaModulerc, renderModulerc } from '../../../src/modules/modulerc.ts';
 import { renderTclModule } from '../../../src/modules/tcl-module.ts';
 import {
@@ -76,6 +78,19 @@ function loadedIn(
   );
 }
 
+const OWN = {
+  pieces: parseOwnDirectory('/scratch/$PROJECT/$WHO/conda'),
+  settings: [
+    { name: 'CONDA_ENVS_PATH', after: '/envs:/site/apps/conda/envs' },
+    { name: 'CONDA_PKGS_DIRS', after: '/pkgs,/site/pkgs' },
+  ],
+};
+const SOURCED = [
+  ['sh', ''],
+  ['csh', '.csh'],
+  ['fish', '.fish'],
+] as const;
+
 /** What is kept until unloading. */
 const withoutSaved = (environment: Readonly<Record<string, string>> | undefined): Record<string, string> =>
   Object.fromEntries(Object.entries(environment ?? {}).filter(([name]) => !name.startsWith('CONDENSE_SAVED_')));
@@ -91,6 +106,14 @@ beforeAll(async () => {
       renderLuaModule(await template('environment.lua.hbs'), facts(name)),
     );
   }
+  const tools = { ...facts('tools-1'), own: OWN };
+  await writeFile(path.join(family, 'tools-1'), renderTclModule(await template('environment.tcl.hbs'), tools));
+  await writeFile(path.join(family, 'tools-1.lua'), renderLuaModule(await template('environment.lua.hbs'), tools));
+  for (const [shell, ending] of SOURCED)
+    await writeFile(
+      path.join(dir, `activate${ending}`),
+      renderActivateFile(shell, await template(`activate.${shell}.hbs`), tools),
+    );
   await writeAlias('analysis3-26.11');
 });
 afterAll(async () => {
@@ -282,5 +305,47 @@ describe.each(MODULE_SYSTEMS)('%s', (system) => {
     const said = await ask('module help conda/analysis3', 'module whatis conda/analysis3');
     expect(said).toContain('  numpy 2.1\n  xarray 2026.1');
     expect(said).toContain('Conda environment analysis3-26.11 of test site');
+  });
+});
+
+describe('a module for environments of the users’ own', () => {
+  const user = { PROJECT: 'w4.2', WHO: 'anna-x' };
+  const expected = {
+    CONDA_ENVS_PATH: '/scratch/w4.2/anna-x/conda/envs:/site/apps/conda/envs',
+    CONDA_PKGS_DIRS: '/scratch/w4.2/anna-x/conda/pkgs,/site/pkgs',
+  };
+
+  const some = SYSTEMS_AND_SHELLS.filter(([, shell]) => ['bash', 'tcsh', 'fish'].includes(shell));
+  it.each(some)('%s in %s: puts theirs first, and gives back what they had', async (system, shell) => {
+    const steps = ['module load conda/tools-1', 'module unload conda/tools-1'];
+    const mine = { ...user, CONDA_PKGS_DIRS: '/mine' };
+    const { environments, stderr } = await runModuleSession(system, shell, dir, steps, mine);
+
+    expect(environments[1], stderr).toMatchObject(expected);
+    expect(environments[2]).toEqual(environments[0]);
+  });
+
+  it.each(MODULE_SYSTEMS)('%s does not load it where a variable is missing or no path can hold it', async (system) => {
+    for (const PROJECT of ['', 'a:b']) {
+      const steps = ['module load conda/tools-1'];
+      const { environments, stderr } = await runModuleSession(system, 'bash', dir, steps, { ...user, PROJECT });
+
+      expect(stderr.replaceAll(/\s+/g, ' ')).toContain('PROJECT must be set to a directory or name: conda/tools-1');
+      expect(environments[1]).toEqual(environments[0]);
+    }
+  });
+
+  it.each(SOURCED)('is the same where %s sources a file, which says what is missing', async (shell, ending) => {
+    const source = `${shell === 'sh' ? '.' : 'source'} ${path.join(dir, `activate${ending}`)}; env`;
+    const run = (env: Record<string, string>) =>
+      execa(shell === 'csh' ? 'tcsh' : shell, [...(shell === 'csh' ? ['-f'] : []), '-c', source], {
+        ...{ env: { PATH: '/usr/bin:/bin', HOME: dir, ...env }, extendEnv: false, timeout: 20_000, all: true },
+      });
+
+    const { stdout } = await run(user);
+    for (const [name, value] of Object.entries(expected)) expect(stdout.split('\n')).toContain(`${name}=${value}`);
+    const without = await run({ WHO: 'anna-x' });
+    expect(without.all).toContain('PROJECT WHO must be set');
+    expect(without.stdout).not.toContain('CONDA_ENVS_PATH');
   });
 });
