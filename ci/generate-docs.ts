@@ -81,10 +81,11 @@ function renderTable(rows: readonly Row[]): string {
 function typeText(node: SchemaNode): string {
   if (node.enum) return node.enum.map((value) => code(value)).join(', ');
   if (node.type === 'array') return 'list of text';
-  if (node.type === 'object')
-    return node.additionalProperties && node.additionalProperties.type === 'string'
-      ? 'text by name'
-      : 'lists of text by name';
+  if (node.type === 'object') {
+    const each = node.additionalProperties === false ? undefined : node.additionalProperties;
+    if (each?.properties) return `mappings by name: ${Object.keys(each.properties).join(', ')}`;
+    return each?.type === 'string' ? 'text by name' : 'lists of text by name';
+  }
   if (node.type === 'boolean') return 'true or false';
   if (node.type === 'integer') return `whole number, ${node.minimum ?? ''} to ${node.maximum ?? ''}`;
   return 'text';
@@ -97,8 +98,13 @@ function code(value: unknown): string {
   if (Array.isArray(value)) return `\`[${value.join(', ')}]\``;
   if (typeof value !== 'object') return `\`${JSON.stringify(value)}\``;
   return `\`{ ${Object.entries(value ?? {})
-    .map(([key, item]) => `${key}: ${Array.isArray(item) ? listText(item) : `'${String(item)}'`}`)
+    .map(([key, item]) => `${key}: ${itemText(item)}`)
     .join(', ')} }\``;
+}
+
+function itemText(item: unknown): string {
+  if (Array.isArray(item)) return listText(item);
+  return typeof item === 'object' && item !== null ? code(item).slice(1, -1) : `'${String(item)}'`;
 }
 
 /** `!` begins a tag in YAML. */

@@ -142,7 +142,7 @@ async function main(): Promise<void> {
       readOnly: true,
     };
     const opened = await traceOrder({
-      ...{ prefixOnDisk, prefixInside, imports: environment.gateImports },
+      ...{ prefixOnDisk, prefixInside, imports: environment.gate.imports },
       runInside: (command) => runCommand(planContainerCommand(container, command)),
       report: (event) => process.stderr.write(`${JSON.stringify(event)}\n`),
     });
@@ -150,7 +150,7 @@ async function main(): Promise<void> {
       tree,
       dir,
       first: opened.map((file) => path.posix.join(prefixInside, file).slice(1)),
-      command: [`${prefixInside}/bin/python3`, '-c', `import ${environment.gateImports.join(', ')}`],
+      command: [`${prefixInside}/bin/python3`, '-c', `import ${environment.gate.imports.join(', ')}`],
     };
     const rounds: Round[][] = [];
     console.log(`## ${name}, release ${id}: ${work.command.at(-1) ?? ''}`);

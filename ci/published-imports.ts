@@ -18,7 +18,7 @@ export async function readPublishedImports(file = path.join(root, 'install_confi
 }> {
   const config = await readSiteConfig(path.resolve(file));
   const layout = new Layout(config, root);
-  const environment = [...config.environments.values()].find((one) => one.gateImports.length > 0);
+  const environment = [...config.environments.values()].find((one) => one.gate.imports.length > 0);
   if (!environment) throw new Error(`${config.file}: no environment has gate imports`);
   const name = fullName(environment);
   const id = (await readCurrentGeneration(layout))?.versions.get(name);

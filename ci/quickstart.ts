@@ -57,6 +57,9 @@ async function writeConfigFor(channel: string): Promise<string> {
   const environment = config.getIn(['environments', name]);
   if (!isMap(environment)) throw new Error(`install_config.yaml has no environment ${name}`);
   environment.set('spec', path.join(dir, 'environment.yml'));
+  // Debian's pydevd has it, conda-forge's does not: it is for Google's App Engine alone.
+  const skip = { pydev_app_engine_debug_startup: { reason: 'for App Engine only', until: '2099-12-31' } };
+  environment.setIn(['gate', 'skip'], skip);
   const file = path.join(dir, 'install_config.yaml');
   await writeFile(file, String(config));
   return file;

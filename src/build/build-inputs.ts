@@ -80,7 +80,8 @@ export function planInputs(
     ...(customise === undefined ? {} : { customise }),
     drop: digestText(JSON.stringify(describeDrop(plan.environment.drop))),
     condense: digestText(product.version),
-    environment: digestText(JSON.stringify([plan.environment.gateImports, plan.spec.variables])),
+    environment: digestText(JSON.stringify(plan.spec.variables)),
+    gate: digestText(JSON.stringify([plan.environment.gate, plan.tests])),
     // Two versions of a program may install otherwise; condense's own is the `condense` above.
     ...(context.installer ? { installer: digestText(context.installer.version) } : {}),
     launcher: digestText(JSON.stringify([launcher, product.plannerCode])),

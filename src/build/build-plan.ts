@@ -21,6 +21,8 @@ export interface BuildPlan {
   readonly platform: string;
   /** `/opt/conda/analysis3-26.11` */
   readonly condaPrefix: string;
+  /** Digest of the tests beside the spec; absent where there are none. */
+  readonly tests?: string | undefined;
 }
 
 /** @throws AppError ENVIRONMENT_UNKNOWN */
@@ -42,6 +44,7 @@ export function planBuild(
   environment: EnvironmentOptions,
   spec: EnvironmentSpec,
   platform: string,
+  tests?: string,
 ): BuildPlan {
   return {
     environment,
@@ -50,6 +53,7 @@ export function planBuild(
     channels: spec.channels.length > 0 ? spec.channels : config.channels.defaults,
     platform,
     condaPrefix: layout.condaPrefix(fullName(environment)),
+    ...(tests === undefined ? {} : { tests }),
   };
 }
 
@@ -89,7 +93,13 @@ export function planSteps(
     ...describeDrop(plan.environment.drop).map((what) => ({ step: 'drop', what })),
     at('pack', staging.image),
     at('release', release),
-    { step: 'gate', what: `imports ${plan.environment.gateImports.join(', ') || '(none configured)'}` },
+    {
+      step: 'gate',
+      what: `imports every top-level module${plan.environment.gate.imports.map((name) => `, ${name}`).join('')}`,
+    },
+    ...(plan.tests === undefined
+      ? []
+      : [{ step: 'gate', what: `runs the tests in ${layout.gateTests(plan.spec.file)}` }]),
     at('gate', layout.logs, `${layout.logs}, where it fails`),
     ...(options.publish
       ? [

@@ -1,13 +1,17 @@
 // Stage: the checks that a release must pass, through its own launcher, before users can get it.
 import path from 'node:path';
-import { planGate, renderGateReport } from '../gate/gate-checks.ts';
+import type { Waiver } from '../gate/exceptions.ts';
+import { renderJUnit } from '../gate/render-junit.ts';
 import { runGate } from '../gate/run-gate.ts';
+import { renderGateRecord, type GateReport } from '../release/gate-report.ts';
 import { renderManifest, type ReleaseManifest } from '../release/manifest.ts';
 import { writeSignature } from '../release/signature.ts';
 import type { Layout } from '../site/layout.ts';
+import { readAccountName } from '../system/account.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
-import { digestText, makeSharedDir, removeTree, writeFileAtomic } from '../system/files.ts';
+import { digestText, makePrivateDir, makeSharedDir, removeTree, writeFileAtomic } from '../system/files.ts';
+import type { BuildContext } from './build-context.ts';
 import type { BuildPlan } from './build-plan.ts';
 
 /**
@@ -16,42 +20,86 @@ import type { BuildPlan } from './build-plan.ts';
  * @throws AppError GATE_FAILED (exit 6), every failed check a problem of its own
  */
 export async function passGate(
-  layout: Layout,
+  context: BuildContext,
   plan: BuildPlan,
   manifest: ReleaseManifest,
-  signal: AbortSignal,
-  signingKey?: string,
+  waivers: readonly Waiver[] = [],
 ): Promise<void> {
+  const { layout, config } = context;
   const release = layout.release(plan.fullName, manifest.id);
-  const checks = planGate(release, {
-    condaPrefix: plan.condaPrefix,
-    marker: layout.marker(plan.fullName),
-    commands: manifest.commands,
-    imports: plan.environment.gateImports,
-  });
-  const report = await runGate(`${plan.fullName}/${manifest.id}`, checks, signal);
-  const text = renderGateReport(report);
-  const failed = report.results.filter((result) => result.failure !== undefined);
-  if (failed.length === 0) {
-    const checks = report.results.map(({ name, seconds }) => ({ name, seconds: Math.round(seconds * 1000) / 1000 }));
-    const gated = { ...manifest, gate: { sha256: digestText(text), checks } };
-    await writeFileAtomic(release.manifest, renderManifest(gated), 0o444);
-    if (signingKey !== undefined) await writeSignature(release, signingKey);
-    // Last: with its gate report a release can be published.
-    await writeFileAtomic(release.gateReport, text, 0o444);
-    return;
+  const report = await testRelease(context, plan, manifest, waivers);
+  if (report.verdict === 'failed') {
+    const failure = await describeFailedGate(layout, plan, manifest, report);
+    await removeTree(release.dir);
+    throw failure;
   }
-  const kept = path.join(layout.logs, `${plan.fullName}-${manifest.id}-gate.xml`);
+  const text = renderJUnit(report);
+  const record = renderGateRecord(report);
+  const gated = { ...manifest, gate: describeGate(report, text, record) };
+  await writeFileAtomic(release.manifest, renderManifest(gated), 0o444);
+  if (config.signing.key !== undefined) await writeSignature(release, config.signing.key);
+  await writeFileAtomic(release.gateRecord, record, 0o444);
+  // Last: with its gate report a release can be published.
+  await writeFileAtomic(release.gateReport, text, 0o444);
+}
+
+/** Changes nothing in the release. Call it with the environment's build lock held. */
+export async function testRelease(
+  { layout, report, runtime, signal }: Pick<BuildContext, 'layout' | 'report' | 'runtime' | 'signal'>,
+  plan: BuildPlan,
+  manifest: ReleaseManifest,
+  waivers: readonly Waiver[],
+): Promise<GateReport> {
+  const staging = layout.staging(plan.fullName);
+  await makePrivateDir(path.dirname(staging.dir));
+  try {
+    return await runGate({
+      ...{ layout, manifest, policy: plan.environment.gate, waivers, report, signal },
+      tests: layout.gateTests(plan.spec.file),
+      scratch: staging.gate,
+      nsenter: runtime.nsenter,
+    });
+  } finally {
+    await removeTree(staging.dir);
+  }
+}
+
+function describeGate(report: GateReport, text: string, record: string): NonNullable<ReleaseManifest['gate']> {
+  const { results, seconds } = report;
+  const waived = results
+    .filter(({ status }) => status === 'waived')
+    .map(({ name, reason = '', failure = '' }) => ({ check: name, reason, by: readAccountName(), failure }));
+  return {
+    ...{ sha256: digestText(text), record: digestText(record), seconds },
+    checks: results
+      .filter(({ status }) => status !== 'waived')
+      .map((one) => ({
+        ...{ name: one.name, seconds: one.seconds },
+        ...(one.status === 'skipped' || one.status === 'expected' ? { status: one.status, reason: one.reason } : {}),
+      })),
+    ...(waived.length > 0 ? { waived } : {}),
+  };
+}
+
+/** Keeps the report in the logs, and says every check that failed. */
+export async function describeFailedGate(
+  layout: Layout,
+  { fullName, environment }: BuildPlan,
+  { id }: ReleaseManifest,
+  report: GateReport,
+): Promise<AppError> {
+  const kept = path.join(layout.logs, `${fullName}-${id}-gate.xml`);
   await makeSharedDir(layout.logs);
-  await writeFileAtomic(kept, text);
-  await removeTree(release.dir);
-  throw new AppError(
+  await writeFileAtomic(kept, renderJUnit(report));
+  await writeFileAtomic(kept.replace(/xml$/, 'json'), renderGateRecord(report));
+  const failed = report.results.filter(({ status }) => status === 'failed');
+  return new AppError(
     EXIT.gateFailed,
-    failed.map((result) => ({
-      code: 'GATE_FAILED',
-      message: `${plan.fullName}: ${result.name}: ${result.failure ?? ''}`,
-      at: kept,
-      hint: 'nothing was published; correct the environment and run the command again',
+    failed.map(({ name, failure = '' }) => ({
+      ...{ code: 'GATE_FAILED', message: `${fullName}: ${name}: ${failure}`, at: kept },
+      hint: `nothing was published; correct the environment and build again, or let it pass: condense build ${environment.name} --waive ${quoteWord(name)} --reason '...'`,
     })),
   );
 }
+
+const quoteWord = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;

@@ -59,7 +59,7 @@ export async function writeImageFromTree(
     traceOrder({
       ...inside,
       runInside: lookInside,
-      imports: config.squashfs.order === 'traced' ? plan.environment.gateImports : undefined,
+      imports: config.squashfs.order === 'traced' ? plan.environment.gate.imports : undefined,
     }),
   );
   const image = await timed('pack', () =>

@@ -3,6 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import type { EnvironmentLock } from '../conda/lock.ts';
 import type { ChannelAccess } from '../conda/channel-access.ts';
+import type { Waiver } from '../gate/exceptions.ts';
 import { findRelease, readNextTime, removeAbandoned } from '../release/find-release.ts';
 import type { ReleaseManifest } from '../release/manifest.ts';
 import { compareInputs } from '../release/release-diff.ts';
@@ -41,6 +42,8 @@ export interface BuildOptions {
   readonly rebuild?: boolean | undefined;
   /** Of a stored plan, and then whatever is beside the spec: the caller has seen to it that they agree. */
   readonly lock?: EnvironmentLock | undefined;
+  /** Checks of the gate that may fail, with the reason of whoever says so. */
+  readonly waivers?: readonly Waiver[] | undefined;
   /** Where that lock is what somebody else had installed: for the manifest. */
   readonly adopted?: ReleaseManifest['adopted'];
 }
@@ -52,7 +55,7 @@ export interface BuildOptions {
 export async function buildRelease(
   context: BuildContext,
   plan: BuildPlan,
-  { rebuild, lock: given, adopted }: BuildOptions = {},
+  { rebuild, lock: given, adopted, waivers }: BuildOptions = {},
 ): Promise<BuildOutcome> {
   const { layout } = context;
   const stageSeconds: Record<string, number> = {};
@@ -93,8 +96,7 @@ export async function buildRelease(
     const outcome = await timed('build', () =>
       build(context, plan, { base, baseSha256, lock, pip, access, launcher, findSame, stageSeconds, adopted }, timed),
     );
-    if (outcome.built)
-      await timed('gate', () => passGate(layout, plan, outcome.manifest, context.signal, context.config.signing.key));
+    if (outcome.built) await timed('gate', () => passGate(context, plan, outcome.manifest, waivers));
     return { ...outcome, because: outcome.built ? reason?.because : undefined };
   } catch (error) {
     await removeAbandoned(layout, plan.fullName); // whole, but not gated: nobody can publish it

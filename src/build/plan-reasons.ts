@@ -16,7 +16,8 @@ const INPUTS: Readonly<Record<string, string>> = {
   customise:
     'what is removed, replaced, added or run (remove, replace, files, hooks, libraries), or what of the site that names',
   drop: 'what is left out of the image',
-  environment: 'what the gate imports, or the variables of the spec',
+  environment: 'the variables of the spec',
+  gate: 'what the gate asks for, or the tests beside the spec',
   installer: 'another version of the installer',
   launcher: 'the launcher, or what of the configuration is written into it',
   lock: 'other packages',

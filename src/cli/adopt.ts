@@ -7,6 +7,7 @@ import { readEnvironmentSpec } from '../config/read-config.ts';
 import { fullName } from '../config/site-config.ts';
 import { readPipSection } from '../pip/pip-section.ts';
 import { withLock } from '../release/site-lock.ts';
+import { readTestsDigest } from '../gate/user-tests.ts';
 import { describePlatform } from '../site/platform.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
@@ -70,7 +71,8 @@ export async function runAdopt(session: Session, name: string, source: string, o
   // What is there counts, whatever the file would ask for today.
   const pip = adoptable.pip.lines.map((text) => ({ text, at: adoptable.source }));
   await readPipSection(pip, spec.file);
-  const plan = planBuild(config, layout, environment, { ...spec, pip }, describePlatform(process.arch));
+  const tests = await readTestsDigest(layout.gateTests(spec.file));
+  const plan = planBuild(config, layout, environment, { ...spec, pip }, describePlatform(process.arch), tests);
   const lock = await lockAdopted(context, plan, adoptable);
   const adopted = { from: adoptable.source, kind: adoptable.kind, left };
   const { manifest, built } = await withLock(layout.lockFile(full), `adopting ${full}`, () =>

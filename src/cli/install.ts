@@ -1,6 +1,7 @@
 // `condense install` and `build`: from an environment.yml to a gated release, and to what users load.
 import type { BuildPlan } from '../build/build-plan.ts';
 import { planRelease } from '../build/plan-release.ts';
+import type { Waiver } from '../gate/exceptions.ts';
 import { buildRelease, type BuildOutcome } from '../build/pipeline.ts';
 import { publishChange } from '../release/change-face.ts';
 import { checkProtected } from '../release/face-plan.ts';
@@ -39,6 +40,9 @@ export interface InstallOptions {
 export interface BuildCommand extends InstallOptions {
   /** The file of a stored plan. */
   readonly plan?: string | undefined;
+  /** Names of checks of the gate that may fail. */
+  readonly waive?: readonly string[] | undefined;
+  readonly reason?: string | undefined;
 }
 
 /** Builds, gates and publishes: all of the environments, or none of those after the first that fails. */
@@ -93,17 +97,32 @@ function reportHeld({ output }: Session, { fullName, id }: ReleaseName, hold: Hi
 
 /** Builds and gates; publishes nothing. */
 export async function runBuild(session: Session, names: readonly string[], options: BuildCommand): Promise<void> {
+  const waivers = readWaivers(options);
   for (const { plan, readLock } of await chooseBuilds(session, names, options)) {
     if (options.dryRun) {
       await printPlan(session, plan, options, false);
       continue;
     }
-    const { manifest, built, because } = await build(session, plan, options, readLock);
+    const { manifest, built, because } = await build(session, plan, options, { readLock, waivers });
     session.output.result({ environment: plan.fullName, release: manifest.id, built, because }, [
       `${plan.fullName} release ${manifest.id} ${built ? 'was built and passed the gate' : 'is up to date: nothing to build'}`,
       `publish it with: condense publish ${plan.fullName}/${manifest.id}`,
     ]);
   }
+}
+
+/** @throws AppError WAIVER_INVALID (exit 2): who reads the manifest in a year must see why a check did not count */
+function readWaivers({ waive = [], reason }: BuildCommand): readonly Waiver[] {
+  const refuse = (message: string): AppError =>
+    new AppError(EXIT.usage, {
+      ...{ code: 'WAIVER_INVALID', message },
+      hint: `condense build <environment> --waive 'import iris' --reason 'upstream issue 1234, only plots are affected'`,
+    });
+  if (waive.length === 0 && reason !== undefined) throw refuse('a reason was given, and no check to waive');
+  if (waive.length === 0) return [];
+  if (reason === undefined || !/\S/.test(reason))
+    throw refuse(`${waive.join(', ')} cannot be waived without a reason, which goes into the manifest`);
+  return waive.map((check) => ({ check, reason: reason.trim() }));
 }
 
 /** Of environments by name, or of a stored plan. */
@@ -141,14 +160,17 @@ async function build(
   session: Session,
   plan: BuildPlan,
   { offline, rebuild, wait, artifacts }: InstallOptions,
-  readLock?: HeldBuild['readLock'],
+  {
+    readLock,
+    waivers,
+  }: { readonly readLock?: HeldBuild['readLock'] | undefined; readonly waivers?: readonly Waiver[] } = {},
 ): Promise<BuildOutcome> {
   const context = await openBuild(session, offline);
   try {
     const outcome = await withLock(
       session.layout.lockFile(plan.fullName),
       `build of ${plan.fullName}`,
-      async () => buildRelease(context, plan, { rebuild, lock: await readLock?.() }),
+      async () => buildRelease(context, plan, { rebuild, lock: await readLock?.(), waivers }),
       {
         waitMs: parseWait(wait ?? '0 seconds') ?? 0,
         signal: session.signal,

@@ -116,11 +116,16 @@ function buildProgram(): Command {
     .option('--dry-run', 'say what would be built and written, and do nothing')
     .option('--offline', 'ask no channel: use what is in the caches and in files')
     .option('--rebuild', 'build even where a release of the same inputs is there, such as a damaged one')
+    .option('--waive <check>', 'let that check of the gate fail; can be given several times', collect, [])
+    .option('--reason <text>', 'why, for the manifest')
     .action(
       action(async (session, names: string[], options: BuildCommand) =>
         (await import('./install.ts')).runBuild(session, names, options),
       ),
     );
+  sub('test <what>', 'run the gate again: on what is live of an environment or version, or on a release').action(
+    action(async (session, what: string) => (await import('./test.ts')).runTest(session, what)),
+  );
   sub('lock [environment...]', 'write, check or compare the lock beside the spec, which builds install')
     .option('--check', 'only say whether it fits; asks no network')
     .option('--update [package...]', 'move everything, or these packages only')

@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { planBuild, planEnvironment, type BuildPlan } from '../build/build-plan.ts';
 import { parsePlanDocument, renderPlanDocument, type PlannedBuild } from '../build/plan-document.ts';
+import { readTestsDigest } from '../gate/user-tests.ts';
 import { planRelease, readPlannedLock } from '../build/plan-release.ts';
 import type { BuildContext } from '../build/build-context.ts';
 import type { EnvironmentLock } from '../conda/lock.ts';
@@ -51,7 +52,16 @@ export async function planAll(session: Session, names: readonly string[]): Promi
     const spec = await readEnvironmentSpec(environment.specFile);
     for (const note of spec.notes) session.output.report({ type: 'note', text: `${note.at}  ${note.text}` });
     await readPipSection(spec.pip, spec.file);
-    plans.push(planBuild(config, layout, environment, spec, describePlatform(process.arch)));
+    plans.push(
+      planBuild(
+        config,
+        layout,
+        environment,
+        spec,
+        describePlatform(process.arch),
+        await readTestsDigest(layout.gateTests(spec.file)),
+      ),
+    );
   }
   return plans;
 }

@@ -1,7 +1,7 @@
 // `condense publish`: shows users gated releases, several in one generation, and moves aliases in the same step.
 import type { WantedChange } from '../release/change-face.ts';
 import { parsePromotion, planPublish } from '../release/face-plan.ts';
-import { readManifest } from '../release/find-release.ts';
+import { readGatedRelease } from '../release/gated-release.ts';
 import { NOTHING_PUBLISHED } from '../release/generation.ts';
 import { parseReleaseNames, type ReleaseName } from '../release/release-name.ts';
 import { checkRelease } from '../release/verify-release.ts';
@@ -64,8 +64,7 @@ export function planPublishing(
     plan: async (current) => {
       const releases = [];
       for (const { fullName, id } of names) {
-        const { environment } = await readManifest(layout, fullName, id);
-        releases.push({ fullName, id, environment });
+        releases.push(await readGatedRelease(layout, fullName, id));
       }
       return planPublish(current ?? NOTHING_PUBLISHED, { releases, promotions, stable }, config);
     },

@@ -60,8 +60,9 @@ export async function runVerify(
   if (problems.length > 0) throw new AppError(EXIT.publishFailed, problems);
 }
 
-async function listSubjects(
-  { layout }: Session,
+/** @param subject as runVerify's. @throws AppError ENVIRONMENT_NOT_LIVE (exit 7), RELEASE_NAME_INVALID (2) */
+export async function listSubjects(
+  { layout }: Pick<Session, 'layout'>,
   subject: string | undefined,
 ): Promise<{ readonly fullName: string; readonly id: string }[]> {
   if (subject?.includes('/')) return [parseReleaseName(subject)];

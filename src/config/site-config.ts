@@ -142,8 +142,7 @@ export interface EnvironmentOptions {
   readonly unstable?: string | undefined;
   /** Whether replacing the release of the version that is stable has to be asked for. */
   readonly protectStable: boolean;
-  /** Modules that the gate imports. */
-  readonly gateImports: readonly string[];
+  readonly gate: GatePolicy;
   /** Commands that get a link in the farm and run on the host, e.g. `ssh`. */
   readonly outsideCommands: readonly string[];
   /** Patterns of hosts that ssh takes the environment to. */
@@ -154,6 +153,29 @@ export interface EnvironmentOptions {
   readonly drop: DropRules;
   readonly inherit: InheritPolicy;
   readonly module: ModulePolicy;
+}
+
+/** Something that the gate lets pass, why, and until which day: `2027-06-30`. */
+export interface GateException {
+  readonly reason: string;
+  readonly until: string;
+}
+
+/** What a release must pass (docs/admins.md). */
+export interface GatePolicy {
+  /** Modules that are imported besides the top-level ones of all packages. */
+  readonly imports: readonly string[];
+  /** By module. */
+  readonly skip: Readonly<Record<string, GateException>>;
+  readonly preload: Readonly<Record<string, GateException & { readonly first: readonly string[] }>>;
+  /** By the name of the check. */
+  readonly expectedFailures: Readonly<Record<string, GateException>>;
+  /** Commands that are called with --help. */
+  readonly help: readonly string[];
+  /** Of each check. */
+  readonly timeoutMs: number;
+  /** Default: every processor that this process may use. */
+  readonly processes?: number | undefined;
 }
 
 /** What the module does besides what activation does. */

@@ -22,6 +22,7 @@ import {
 import { list, matching, text } from './written-values.ts';
 import { environment, environmentName, pinned } from './written-environment.ts';
 import { drop, squashfs } from './written-image.ts';
+import { checkNameRule, moduleNameRule } from './written-gate.ts';
 import { gc } from './written-gc.ts';
 import { inherit } from './written-inherit.ts';
 import { module, moduleVariableRule } from './written-module.ts';
@@ -282,6 +283,9 @@ export const keyRules: readonly { readonly path: readonly string[]; readonly rul
   { path: ['environments', '*', 'files'], rule: imagePathRule },
   { path: ['environments', '*', 'remove'], rule: packageNameRule },
   { path: ['environments', '*', 'replace'], rule: packageNameRule },
+  { path: ['environments', '*', 'gate', 'skip'], rule: moduleNameRule },
+  { path: ['environments', '*', 'gate', 'preload'], rule: moduleNameRule },
+  { path: ['environments', '*', 'gate', 'expected_failures'], rule: checkNameRule },
   { path: ['module', 'variables'], rule: moduleVariableRule },
   { path: ['scheduler', 'commands'], rule: scheduledCommandRule },
   { path: ['environments', '*', 'module', 'variables'], rule: moduleVariableRule },

@@ -7,13 +7,13 @@ import {
   NAME,
   pathRule,
   publicNameRule,
-  PYTHON_MODULE,
   pinRule,
   quoted,
 } from './text-rules.ts';
 import { list, matching, text } from './written-values.ts';
 import { files, hooks, libraries, remove, replace } from './written-customise.ts';
 import { environmentDrop } from './written-image.ts';
+import { environmentGate } from './written-gate.ts';
 import { environmentInherit } from './written-inherit.ts';
 import { environmentModule } from './written-module.ts';
 
@@ -63,15 +63,7 @@ export const environment = z.strictObject({
     .optional()
     .describe(`Instead of the site's.`)
     .meta({ examples: [true] }),
-  gate: z
-    .strictObject({
-      imports: list(matching(PYTHON_MODULE, 'the name of a Python module'))
-        .default([])
-        .describe('Python modules that must import before a release is published.')
-        .meta({ examples: [['xarray', 'netCDF4']] }),
-    })
-    .prefault({})
-    .describe('What a release must pass before it is published.'),
+  gate: environmentGate,
   outside_commands: list(
     text(
       (value) =>

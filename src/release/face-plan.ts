@@ -2,7 +2,7 @@
 import { AppError, type Problem } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { checkFace, type PublicFace } from './generation.ts';
-import type { ReleaseName } from './release-name.ts';
+import type { GatedRelease } from './gated-release.ts';
 
 /** What one environment's configuration says of its aliases. */
 export interface EnvironmentAliases {
@@ -48,7 +48,8 @@ export function parsePromotion(text: string): Promotion {
 }
 
 export interface PublishWishes {
-  readonly releases: readonly (ReleaseName & { readonly environment: string })[];
+  /** Only what has passed its gate can be shown. */
+  readonly releases: readonly GatedRelease[];
   readonly promotions?: readonly Promotion[] | undefined;
   /** Whether it was asked for to replace the release of a version that is stable and protected. */
   readonly stable?: boolean | undefined;

@@ -161,13 +161,32 @@ export type ReleaseFacts = z.infer<typeof ReleaseFacts>;
 const GateFacts = z.strictObject({
   /** Of gate.xml. */
   sha256: hex64,
-  checks: z.array(z.strictObject({ name: z.string(), seconds: z.number() })).readonly(),
+  /** Of gate.json, which names the image; absent from releases that are older than such records. */
+  record: hex64.optional(),
+  /** From its beginning to its end: checks run at the same time. */
+  seconds: z.number().optional(),
+  checks: z
+    .array(
+      z.strictObject({
+        name: z.string(),
+        seconds: z.number(),
+        /** Absent: passed. */
+        status: z.enum(['skipped', 'expected']).optional(),
+        reason: z.string().optional(),
+      }),
+    )
+    .readonly(),
+  /** Checks that failed and were let pass: by whom, why, and what they said. */
+  waived: z
+    .array(z.strictObject({ check: z.string(), reason: z.string(), by: z.string(), failure: z.string() }))
+    .readonly()
+    .optional(),
 });
 
 const ReleaseManifest = ReleaseFacts.extend({
   /** `<UTC time>-<first 8 hex digits of the digest of the facts>` */
   id: z.string().regex(/^\d{8}T\d{6}Z-[0-9a-f]{8}$/),
-  /** Every regular file of the release besides manifest.json and what is made after it (gate.xml, a signature), sorted. */
+  /** Every regular file of the release besides manifest.json and what is made after it (gate.xml, gate.json, a signature), sorted. */
   files: z.array(z.strictObject({ path: innerPath, sha256: hex64, sizeBytes: z.int(), mode: mode.optional() })),
   /** Every link, sorted. */
   links: z.array(z.strictObject({ path: innerPath, target: z.string() })).optional(),

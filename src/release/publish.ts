@@ -18,6 +18,7 @@ import {
 } from '../system/files.ts';
 import { planFaceChanges } from './face-changes.ts';
 import { readManifest } from './find-release.ts';
+import { readGatedRelease } from './gated-release.ts';
 import type { FaceChange, GenerationRecord } from './generation-record.ts';
 import { checkFace, NOTHING_PUBLISHED, planGeneration, type GenerationPlan, type PublicFace } from './generation.ts';
 import { writeJournal, type JournalEntry } from './journal.ts';
@@ -145,10 +146,11 @@ async function commit(layout: Layout, plan: GenerationPlan): Promise<Problem | u
  * it was damaged must not keep another from being put back.
  */
 async function checkReleases(layout: Layout, current: PublicFace, face: PublicFace): Promise<void> {
-  const problems = [];
+  const problems: Problem[] = [];
   for (const [fullName, id] of face.versions) {
     if (current.versions.get(fullName) === id) continue;
     const release = layout.release(fullName, id);
+    const before = problems.length;
     for (const file of [release.image, release.launcher, release.tclModule, release.manifest, release.gateReport]) {
       if (!(await pathExists(file))) {
         problems.push({
@@ -158,6 +160,13 @@ async function checkReleases(layout: Layout, current: PublicFace, face: PublicFa
           hint: `condense install ${environmentOf(fullName)}`,
         });
       }
+    }
+    if (problems.length > before) continue;
+    try {
+      await readGatedRelease(layout, fullName, id);
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      problems.push(...error.problems);
     }
   }
   if (problems.length > 0) throw new AppError(EXIT.publishFailed, problems);

@@ -162,8 +162,10 @@ function listWanted(release: ReleaseLayout, manifest: ReleaseManifest, complain:
   const image = manifest.files.find((file) => path.join(release.dir, file.path) === release.image);
   if (image?.sha256 !== manifest.image.sha256)
     complain('MANIFEST_CHANGED', release.manifest, 'names two digests of one image');
-  if (manifest.gate) wanted.push({ file: release.gateReport, sha256: manifest.gate.sha256 });
-  else if (manifest.manifestVersion > 1) complain('NOT_GATED', release.manifest, 'has no gate: it never passed one');
+  if (manifest.gate) {
+    wanted.push({ file: release.gateReport, sha256: manifest.gate.sha256 });
+    if (manifest.gate.record !== undefined) wanted.push({ file: release.gateRecord, sha256: manifest.gate.record });
+  } else if (manifest.manifestVersion > 1) complain('NOT_GATED', release.manifest, 'has no gate: it never passed one');
   return wanted;
 }
 
@@ -248,6 +250,7 @@ function checkStrangers(
     ...listLinks(manifest, release).map((link) => link.path),
     path.relative(release.dir, release.manifest),
     path.relative(release.dir, release.gateReport),
+    path.relative(release.dir, release.gateRecord),
     path.relative(release.dir, release.signature),
   ]);
   const overrides = `${path.relative(release.dir, release.overrides)}/`;

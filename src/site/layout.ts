@@ -198,6 +198,11 @@ export class Layout extends StoreLayout {
     return `${specFile.replace(/\.ya?ml$/, '')}.lock.yml`;
   }
 
+  /** `environments/analysis3/tests`: what the gate runs besides. */
+  gateTests(specFile: string): string {
+    return path.join(path.dirname(specFile), 'tests');
+  }
+
   // --- scratch
   /** `<staging>/analysis3-26.11`: the prefix while it is built, and what goes with it. */
   staging(fullName: string): StagingLayout {
@@ -241,6 +246,10 @@ export class ReleaseLayout {
   }
   get gateReport(): string {
     return path.join(this.dir, 'gate.xml');
+  }
+  /** The same for programs: what `condense publish` reads. */
+  get gateRecord(): string {
+    return path.join(this.dir, 'gate.json');
   }
   get launcher(): string {
     return path.join(this.dir, 'launcher');
@@ -369,6 +378,10 @@ export class StagingLayout {
   /** What a hook of the site needs while it runs: itself, a home, room for temporary files. */
   get hook(): string {
     return path.join(this.dir, 'hook');
+  }
+  /** What the gate's checks write to. */
+  get gate(): string {
+    return path.join(this.dir, 'gate');
   }
   /** What pip needs while it runs: its home, requirements, wheels. */
   get pip(): string {

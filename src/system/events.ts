@@ -8,7 +8,7 @@ export type WorkEvent =
       readonly stage: string;
       readonly done: number;
       readonly total: number;
-      readonly unit: 'bytes' | 'packages';
+      readonly unit: 'bytes' | 'packages' | 'checks';
     }
   | { readonly type: 'note'; readonly text: string }
   | { readonly type: 'warning'; readonly text: string };

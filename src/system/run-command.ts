@@ -6,6 +6,7 @@ import { AppError, errorMessage } from './app-error.ts';
 import { probeRoom, type ShortRoom } from './disk-room.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { planMortal } from './mortal-command.ts';
+import { ProcessGroup } from './process-group.ts';
 
 export interface Command {
   /** A name to look up on PATH, or an absolute path. */
@@ -17,6 +18,11 @@ export interface Command {
   readonly input?: string | Uint8Array | AsyncIterable<Uint8Array> | undefined;
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /**
+   * It leads a process group that ends with it, however it ends: `NAME=value` of its `env`, by which what left the group is
+   * found. Without it only the program itself is ended.
+   */
+  readonly group?: string | undefined;
   /** Exit codes that are not a failure. Default: 0 only. */
   readonly okExitCodes?: readonly number[] | undefined;
   /** Whether an end by a signal from elsewhere is an exit code as a shell has it: 128 and its number. */
@@ -67,40 +73,68 @@ export function describeCommand(command: Pick<Command, 'program' | 'args'>): str
  * input throws, which ends the program
  */
 export async function runCommand(command: Command): Promise<CommandResult> {
+  const end = await runToEnd(command);
+  const { stdout, stderr } = end;
+  const isEnded = !end.isCanceled && !end.timedOut;
+  const killed = command.signalAsStatus && isEnded && end.signal ? 128 + constants.signals[end.signal] : undefined;
+  const exitCode = end.exitCode ?? killed;
+  if (exitCode !== undefined && (command.okExitCodes ?? [0]).includes(exitCode)) return { exitCode, stdout, stderr };
+  throw describeFailure(
+    command,
+    end,
+    stderr,
+    command.writesTo && FULL.test(stderr) ? probeRoom(command.writesTo) : undefined,
+  );
+}
+
+/** How a program ended, and what it said until then. */
+export interface CommandEnd extends FailedEnd {
+  readonly stdout: Buffer;
+  readonly stderr: string;
+}
+
+/**
+ * The same without a judgement: for who has to know what a program said before it failed.
+ * @throws what the input throws
+ */
+export async function runToEnd(command: Command): Promise<CommandEnd> {
   const { program, args } = await planMortal(command);
   const input = new WatchedInput(command.input);
+  const isGroup = command.group !== undefined;
   const child = execa(program, args, {
     ...(command.cwd === undefined ? {} : { cwd: command.cwd }),
     env: command.env ?? minimalEnvironment(),
     extendEnv: false,
     ...input.options,
-    ...(command.timeoutMs === undefined ? {} : { timeout: command.timeoutMs }),
-    ...(command.signal === undefined ? {} : { cancelSignal: command.signal }),
+    ...(command.timeoutMs === undefined || isGroup ? {} : { timeout: command.timeoutMs }),
+    ...(command.signal === undefined || isGroup ? {} : { cancelSignal: command.signal }),
     encoding: 'buffer',
     reject: false,
     stripFinalNewline: false,
     maxBuffer: 512 * 1024 * 1024,
-    detached: command.ownGroup ?? false,
+    detached: isGroup || (command.ownGroup ?? false),
     forceKillAfterDelay: command.killAfterMs ?? KILL_AFTER_MS,
   });
+  const group =
+    command.group === undefined
+      ? undefined
+      : new ProcessGroup(child.nodeChildProcess, { ...command, marker: command.group });
   if (command.onLine) watchLines(child, command.onLine);
   const stopLimit = command.ownGroup ? limitGroup(child, command) : undefined;
   const result = await child;
   stopLimit?.();
+  group?.close();
   if (input.failure) throw input.failure.error;
-  const stdout = Buffer.from(result.stdout);
-  const stderr = Buffer.from(result.stderr).toString('utf8');
-  const isEnded = !result.isCanceled && !result.timedOut;
-  const killed =
-    command.signalAsStatus && isEnded && result.signal ? 128 + constants.signals[result.signal] : undefined;
-  const exitCode = result.exitCode ?? killed;
-  if (exitCode !== undefined && (command.okExitCodes ?? [0]).includes(exitCode)) return { exitCode, stdout, stderr };
-  throw describeFailure(
-    command,
-    result,
-    stderr,
-    command.writesTo && FULL.test(stderr) ? probeRoom(command.writesTo) : undefined,
-  );
+  return {
+    exitCode: result.exitCode,
+    signal: result.signal,
+    code: result.code,
+    cause: result.cause,
+    timedOut: group?.timedOut ?? result.timedOut,
+    isCanceled: group?.isCanceled ?? result.isCanceled,
+    stdout: Buffer.from(result.stdout),
+    stderr: Buffer.from(result.stderr).toString('utf8'),
+  };
 }
 
 /**
@@ -167,7 +201,7 @@ function describeLook(room: ShortRoom | undefined): string {
 /** How a child ended that was not as it should. */
 interface FailedEnd {
   readonly exitCode?: number | undefined;
-  readonly signal?: string | undefined;
+  readonly signal?: NodeJS.Signals | undefined;
   readonly code?: string | undefined;
   readonly cause?: unknown;
   readonly isCanceled: boolean;
@@ -191,11 +225,7 @@ export function describeFailure(
       hint: command.failureHint ?? 'condense doctor',
     });
   }
-  const how = end.timedOut
-    ? `did not finish in ${(command.timeoutMs ?? 0) / 1000} s`
-    : end.signal
-      ? `was killed by ${end.signal}`
-      : `failed with exit code ${end.exitCode ?? '?'}`;
+  const how = describeEnd(end, command.timeoutMs);
   const tail = stderr.trimEnd().split('\n').slice(-20).join('\n');
   const message = `${describeCommand(command)} ${how}${tail ? `\n${tail}` : ''}`;
   const exit = command.failureExit ?? EXIT.buildFailed;
@@ -214,6 +244,12 @@ export function describeFailure(
     message,
     hint: command.failureHint,
   });
+}
+
+/** `was killed by SIGSEGV`: for ends that are no success. */
+export function describeEnd(end: FailedEnd, timeoutMs: number | undefined): string {
+  if (end.timedOut) return `did not finish in ${(timeoutMs ?? 0) / 1000} s`;
+  return end.signal ? `was killed by ${end.signal}` : `failed with exit code ${end.exitCode ?? '?'}`;
 }
 
 function watchLines(

@@ -42,7 +42,7 @@ describe('adopt', () => {
     expect(manifest).toMatchObject({
       adopted: { from: prefix, kind: 'prefix', left: [] },
       packages: [{ name: 'hello', version: '1.0', build: 'h0_0' }],
-      gate: { checks: [{ name: 'the image mounts' }] },
+      gate: { checks: expect.arrayContaining([expect.objectContaining({ name: 'the image mounts' })]) as unknown },
     });
     await live.site.condenseOk('publish', `b-1/${release}`);
     expect(await runHello('b-1')).toBe('hello 1.0 from /opt/conda/b-1');

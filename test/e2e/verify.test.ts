@@ -61,7 +61,7 @@ describe('verify', () => {
       manifestVersion: 2,
       spec: { text: await readFile(path.join(live.site.dir, 'environments/a/environment.yml'), 'utf8') },
       config: { text: await readFile(live.site.configFile, 'utf8') },
-      gate: { checks: [{ name: 'the image mounts' }] },
+      gate: { checks: expect.arrayContaining([expect.objectContaining({ name: 'the image mounts' })]) as unknown },
       links: [
         { path: 'bin/hello', target: '../launcher' },
         { path: 'bin/hello-later', target: '../launcher' },

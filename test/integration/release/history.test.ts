@@ -10,6 +10,7 @@ import { Output } from '../../../src/cli/output.ts';
 import type { Session } from '../../../src/cli/session.ts';
 import { runStatus } from '../../../src/cli/status.ts';
 import { planChange, publishChange, type WantedChange } from '../../../src/release/change-face.ts';
+import type { GatedRelease } from '../../../src/release/gated-release.ts';
 import { planPublish } from '../../../src/release/face-plan.ts';
 import type { PublicFace } from '../../../src/release/generation.ts';
 import { findSince, readHistory } from '../../../src/release/history.ts';
@@ -233,7 +234,7 @@ describe('a change of what users see', () => {
       Promise.resolve(
         planPublish(
           current ?? faceOf({}),
-          { releases: [{ fullName: 'a-1', id, environment: 'a' }] },
+          { releases: [{ fullName: 'a-1', id, environment: 'a' } as GatedRelease] },
           { environments: new Map() },
         ),
       ),

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { writeRelease } from '../../../src/build/release.ts';
 import { readSiteConfig } from '../../../src/config/read-config.ts';
 import type { SiteConfig } from '../../../src/config/site-config.ts';
+import { renderGateRecord } from '../../../src/release/gate-report.ts';
 import { renderManifest } from '../../../src/release/manifest.ts';
 import { Layout } from '../../../src/site/layout.ts';
 import { readModuleTemplates } from '../../../src/site/product.ts';
@@ -107,8 +108,18 @@ export class MadeSite {
     await rm(bytes, { force: true });
     const release = layout.release(fullName, manifest.id);
     const report = '<testsuite/>\n';
-    const gated = { ...manifest, gate: { sha256: digestText(report), checks: [] } };
+    const record = renderGateRecord({
+      ...{
+        reportVersion: 1,
+        release: `${fullName}/${manifest.id}`,
+        imageSha256: manifest.image.sha256,
+        time: createdAt,
+      },
+      ...{ seconds: 1, results: [{ name: 'the image mounts', status: 'passed', seconds: 1 }], verdict: 'passed' },
+    });
+    const gated = { ...manifest, gate: { sha256: digestText(report), record: digestText(record), checks: [] } };
     await writeFileAtomic(release.manifest, renderManifest(gated), 0o444);
+    await writeFileAtomic(release.gateRecord, record, 0o444);
     await writeFileAtomic(release.gateReport, report, 0o444);
     return { fullName, id: manifest.id, name: `${fullName}/${manifest.id}` };
   }

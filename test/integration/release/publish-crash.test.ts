@@ -1,6 +1,6 @@
 // The very first publish, killed at every change it makes to the file system in turn, and disks that fail in a publish.
 // Later publishes, rollbacks, promotions and gc are killed in test/e2e/crash.test.ts.
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { execa } from 'execa';
@@ -9,6 +9,7 @@ import { publishFace } from '../../../src/release/publish.ts';
 import type { PublicFace } from '../../../src/release/generation.ts';
 import { readCurrentGeneration, readGenerations } from '../../../src/release/site-state.ts';
 import { makeLayout } from '../../unit/make-layout.ts';
+import { writeGatedFiles } from './gated-files.ts';
 
 const root = path.resolve(import.meta.dirname, '../../..');
 const entry = { action: 'publish', subject: 'a', user: 'u', host: 'h' } as const;
@@ -27,10 +28,7 @@ afterEach(async () => {
 async function makeSite(name: string): Promise<string> {
   const prefix = path.join(dir, name);
   for (const id of [OLD, NEW]) {
-    const release = makeLayout(prefix).release('a-1', id);
-    await mkdir(release.modules, { recursive: true });
-    for (const file of [release.image, release.launcher, release.tclModule, release.manifest, release.gateReport])
-      await writeFile(file, id);
+    await writeGatedFiles(makeLayout(prefix).release('a-1', id), 'a-1', id);
   }
   return prefix;
 }

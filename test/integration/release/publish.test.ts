@@ -1,7 +1,11 @@
 import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { parseGateRecord, type GateReport } from '../../../src/release/gate-report.ts';
+import { renderManifest } from '../../../src/release/manifest.ts';
+import { digestText } from '../../../src/system/files.ts';
+import type { GatedRelease } from '../../../src/release/gated-release.ts';
 import { parseGenerationRecord } from '../../../src/release/generation-record.ts';
 import { findRelease, readManifest, readNextTime, removeAbandoned } from '../../../src/release/find-release.ts';
 import { planPublish } from '../../../src/release/face-plan.ts';
@@ -10,6 +14,7 @@ import { publishFace, readWrongLinks } from '../../../src/release/publish.ts';
 import { readCurrentGeneration, readGenerations } from '../../../src/release/site-state.ts';
 import type { Layout } from '../../../src/site/layout.ts';
 import { makeLayout } from '../../unit/make-layout.ts';
+import { writeGatedFiles } from './gated-files.ts';
 
 const entry = { action: 'publish', subject: 'a', user: 'u', host: 'h' } as const;
 const policy = { environments: new Map([['a', { name: 'a', stable: '1' }]]) };
@@ -25,13 +30,10 @@ afterEach(async () => {
 
 /** A release directory with the files that publishing looks for. */
 async function makeRelease(fullName: string, id: string): Promise<void> {
-  const release = layout.release(fullName, id);
-  await mkdir(release.modules, { recursive: true });
-  for (const file of [release.image, release.launcher, release.tclModule, release.manifest, release.gateReport])
-    await writeFile(file, id);
+  await writeGatedFiles(layout.release(fullName, id), fullName, id);
 }
 const withRelease = (face: PublicFace, fullName: string, id: string): PublicFace =>
-  planPublish(face, { releases: [{ fullName, id, environment: 'a' }] }, policy).face;
+  planPublish(face, { releases: [{ fullName, id, environment: 'a' } as GatedRelease] }, policy).face;
 
 const OLD = '20261121T000000Z-00000000';
 const NEW = '20261122T000000Z-11111111';
@@ -131,7 +133,7 @@ it('keeps in the generation and in the journal who did what, when, and what it c
   const { changes } = await publishFace(layout, withRelease(first, 'a-1', NEW), entry, 1);
 
   const record = parseGenerationRecord(await readFile(layout.generation(2).record, 'utf8'));
-  expect(changes).toEqual([{ kind: 'version', name: 'a-1', from: OLD, to: NEW }]);
+  expect(changes).toMatchObject([{ kind: 'version', name: 'a-1', from: OLD, to: NEW }]);
   expect(record).toMatchObject({ ...entry, generation: 2, restores: 1, changes });
   const lines = (await readFile(layout.journal, 'utf8')).trimEnd().split('\n');
   expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
@@ -219,4 +221,85 @@ it('can be entered and read by everybody whatever the umask', async () => {
     expect((await stat(dir)).mode & 0o777).toBe(0o755);
   }
   expect((await stat(path.join(prefix, 'modules/conda/.modulerc'))).mode & 0o777).toBe(0o644);
+});
+
+describe('a release whose gate report does not hold', () => {
+  /** Changes the record of a gated release, and the digest of it that the manifest has, as if a gate had written it so. */
+  async function writeRecord(change: (record: GateReport) => unknown, isNamed = true): Promise<void> {
+    await makeRelease('a-1', NEW);
+    const release = layout.release('a-1', NEW);
+    const changed = change(parseGateRecord(await readFile(release.gateRecord, 'utf8'), ''));
+    const text = typeof changed === 'string' ? changed : JSON.stringify(changed);
+    await writeFile(release.gateRecord, text);
+    if (!isNamed) return;
+    const manifest = await readManifest(layout, 'a-1', NEW);
+    const gate = { ...manifest.gate, sha256: manifest.gate?.sha256 ?? '', record: digestText(text), checks: [] };
+    await writeFile(release.manifest, renderManifest({ ...manifest, gate }));
+  }
+  const results = (status: GateReport['results'][number]['status']): GateReport['results'] => [
+    { name: 'import iris', status, seconds: 1, failure: 'no' },
+  ];
+
+  it.each<[string, string, (record: GateReport) => unknown]>([
+    ['is empty', 'is empty', () => ' \n'],
+    ['is cut short', 'is cut short, or no JSON', (record) => JSON.stringify(record).slice(0, -30)],
+    ['lacks its end', 'verdict Invalid option', (record) => ({ ...record, verdict: undefined })],
+    ['has no check in it', 'results Too small', (record) => ({ ...record, results: [] })],
+    [
+      'is about another image',
+      `has ${'5'.repeat(64)}: what users would get was never checked`,
+      (record) => ({ ...record, imageSha256: '6'.repeat(64) }),
+    ],
+    ['is of another release', 'is the report of b-1/x', (record) => ({ ...record, release: 'b-1/x' })],
+    [
+      'claims success with a failure inside',
+      'says that the gate was passed, and that import iris failed',
+      (record) => ({ ...record, results: results('failed') }),
+    ],
+    [
+      'has a check that passed with a failure',
+      'does not say why import iris counts as passed',
+      (record) => ({ ...record, results: results('passed') }),
+    ],
+    [
+      'waives without a reason',
+      'does not say why import iris counts as passed',
+      (record) => ({ ...record, results: results('waived') }),
+    ],
+    ['says that it failed', 'says that the gate was not passed', (record) => ({ ...record, verdict: 'failed' })],
+  ])('is refused where it %s, and what users see stays', async (_, why, change) => {
+    await makeRelease('a-1', OLD);
+    const face = withRelease(NOTHING_PUBLISHED, 'a-1', OLD);
+    await publishFace(layout, face, entry);
+    await writeRecord(change);
+
+    await expect(publishFace(layout, withRelease(face, 'a-1', NEW), entry)).rejects.toThrow(why);
+    expect((await readCurrentGeneration(layout))?.versions.get('a-1')).toBe(OLD);
+  });
+
+  it('is refused where it is not the one that the manifest names', async () => {
+    await writeRecord((record) => ({ ...record, seconds: 2 }), false);
+
+    await expect(publishFace(layout, withRelease(NOTHING_PUBLISHED, 'a-1', NEW), entry)).rejects.toThrow(
+      'is not the report that its manifest names',
+    );
+  });
+
+  it('is refused where it is missing, or the manifest names none', async () => {
+    await makeRelease('a-1', NEW);
+    const release = layout.release('a-1', NEW);
+    const face = withRelease(NOTHING_PUBLISHED, 'a-1', NEW);
+    await rm(release.gateRecord);
+    await expect(publishFace(layout, face, entry)).rejects.toThrow(`${release.gateRecord}: is missing`);
+
+    const { gate, ...manifest } = await readManifest(layout, 'a-1', NEW);
+    expect(gate).toBeDefined();
+    const none = { file: '/x', sha256: digestText(''), text: '' };
+    const node = { version: '26.0.0', sha256: digestText('') };
+    await writeFile(
+      release.manifest,
+      renderManifest({ ...manifest, manifestVersion: 2, spec: none, config: none, node, links: [] }),
+    );
+    await expect(publishFace(layout, face, entry)).rejects.toThrow('names no gate report');
+  });
 });

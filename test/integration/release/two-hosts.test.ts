@@ -1,5 +1,5 @@
 // Two hosts that publish to one store: two processes, each with a host name of its own (uts_namespaces(7)).
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { execa } from 'execa';
@@ -8,6 +8,7 @@ import { readClaims } from '../../../src/release/lock-claim.ts';
 import { readGenerations } from '../../../src/release/site-state.ts';
 import type { Layout } from '../../../src/site/layout.ts';
 import { makeLayout } from '../../unit/make-layout.ts';
+import { writeGatedFiles } from './gated-files.ts';
 
 const root = path.resolve(import.meta.dirname, '../../..');
 const HOSTS = ['left', 'right'];
@@ -19,10 +20,7 @@ beforeEach(async () => {
   prefix = await mkdtemp(path.join(os.tmpdir(), 'condense-hosts-'));
   layout = makeLayout(prefix);
   for (const host of HOSTS) {
-    const release = layout.release(`${host}-1`, idOf(host));
-    await mkdir(release.modules, { recursive: true });
-    for (const file of [release.image, release.launcher, release.tclModule, release.manifest, release.gateReport])
-      await writeFile(file, host);
+    await writeGatedFiles(layout.release(`${host}-1`, idOf(host)), `${host}-1`, idOf(host));
   }
 });
 afterEach(async () => {

@@ -15,7 +15,7 @@ const environment: EnvironmentOptions = {
   version: '1',
   specFile: '/e/environment.yml',
   protectStable: false,
-  gateImports: ['numpy'],
+  gate: { imports: ['numpy'], skip: {}, preload: {}, expectedFailures: {}, help: [], timeoutMs: 300_000 },
   outsideCommands: [],
   sshHosts: [],
   pinned: [],

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { describeStages, renderTable } from '../../../ci/measure-build.ts';
 import { compareRounds } from '../../../ci/measure-startup.ts';
-import { renderGateReport } from '../../../src/gate/gate-checks.ts';
+import { renderJUnit } from '../../../src/gate/render-junit.ts';
 
 describe('compareRounds', () => {
   it('takes the ratio within each round, so that a slow round counts on both sides', () => {
@@ -19,12 +19,13 @@ describe('compareRounds', () => {
 });
 
 describe('describeStages', () => {
-  it('adds the seconds of the gate out of its report, whatever the checks are called', () => {
-    const gateReport = renderGateReport({
-      subject: 'a-1/20261121T000000Z-00000000',
+  it('takes the seconds of the gate out of its report, whatever the checks are called', () => {
+    const gateReport = renderJUnit({
+      ...{ reportVersion: 1, release: 'a-1/20261121T000000Z-00000000', imageSha256: '0'.repeat(64) },
+      ...{ time: '2026-11-21T00:00:00.000Z', seconds: 2, verdict: 'failed' },
       results: [
-        { name: 'import time="9"', seconds: 0.25 },
-        { name: 'the image mounts', seconds: 1.75, failure: 'time="8"' },
+        { name: 'import time="9"', status: 'passed', seconds: 1.5 },
+        { name: 'the image mounts', status: 'failed', seconds: 1.75, failure: 'time="8"' },
       ],
     });
 

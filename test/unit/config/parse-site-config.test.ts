@@ -63,7 +63,7 @@ describe('a right configuration', () => {
             stable: undefined,
             unstable: undefined,
             protectStable: false,
-            gateImports: [],
+            gate: { imports: [], skip: {}, preload: {}, expectedFailures: {}, help: [], timeoutMs: 300_000 },
             outsideCommands: [],
             sshHosts: [],
             pinned: [],

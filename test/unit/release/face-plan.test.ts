@@ -11,6 +11,7 @@ import {
   type AliasPolicy,
   type EnvironmentAliases,
 } from '../../../src/release/face-plan.ts';
+import type { GatedRelease } from '../../../src/release/gated-release.ts';
 import { NOTHING_PUBLISHED } from '../../../src/release/generation.ts';
 import { makeFace as face } from './make-face.ts';
 import { codesOf, problemsOf } from './thrown.ts';
@@ -20,7 +21,8 @@ const policyOf = (environments: readonly EnvironmentAliases[], defaultEnvironmen
   defaultEnvironment,
 });
 const policy = policyOf([{ name: 'a', stable: '1', unstable: '2' }, { name: 'b' }]);
-const release = (fullName: string, id: string, environment = 'a') => ({ fullName, id, environment });
+/** As if it had been read from a site. */
+const release = (fullName: string, id: string, environment = 'a') => ({ fullName, id, environment }) as GatedRelease;
 
 describe('planPublish', () => {
   it('shows the release and points the aliases of its environment at published versions', () => {

@@ -9,6 +9,7 @@ import {
   type AliasPolicy,
   type EnvironmentAliases,
 } from '../../../src/release/face-plan.ts';
+import type { GatedRelease } from '../../../src/release/gated-release.ts';
 import { compareFaces, NOTHING_PUBLISHED, type Generation, type PublicFace } from '../../../src/release/generation.ts';
 import { planRollback } from '../../../src/release/rollback-plan.ts';
 import { AppError } from '../../../src/system/app-error.ts';
@@ -104,7 +105,7 @@ function plan(
   const face = current ?? NOTHING_PUBLISHED;
   switch (wanted.kind) {
     case 'publish':
-      return planPublish(face, wanted, world.policy);
+      return planPublish(face, { ...wanted, releases: wanted.releases as unknown as GatedRelease[] }, world.policy);
     case 'promote':
       return planPromote(face, wanted, world.policy);
     case 'remove': {
