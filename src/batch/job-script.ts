@@ -30,6 +30,7 @@ export function renderJobScript({ title, tasks, cwd, env, scratch }: JobScript, 
     '#!/bin/bash',
     `# ${title.replaceAll(/\p{C}/gu, ' ')}`,
     'index=${SLURM_ARRAY_TASK_ID:-${PBS_ARRAY_INDEX:-1}}',
+    `rm -f -- ${quoted('status')}`, // of a run after which the job was put back into the queue
     `exec >>${quoted('out')} 2>>${quoted('err')}`,
     'finish() {',
     `  printf '%s\\n' "$1" >${quoted('status')}.tmp && mv -- ${quoted('status')}.tmp ${quoted('status')}`,

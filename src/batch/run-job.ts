@@ -169,7 +169,9 @@ class WatchedTask {
       this.#ended ??= { how, said, since: performance.now() };
       return;
     }
-    this.#ended = undefined; // it was put back into the queue
+    // It was put back into the queue, or ends: a status of a signal may be that of an earlier run.
+    this.#ended = undefined;
+    if ((this.#status ?? 0) >= 128) this.#status = undefined;
     const text =
       state.state === 'waiting'
         ? `${name} waits for a node${state.why === '' || state.why === 'None' ? '' : ` (${state.why})`}`

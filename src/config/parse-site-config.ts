@@ -196,7 +196,10 @@ function normalise(written: WrittenConfig, source: YamlSource, defaultStaging: s
       venvs: written.gc.venvs,
     },
     scheduler: written.scheduler,
-    notify: { command: written.notify.command, timeoutSeconds: written.notify.timeout_seconds },
+    notify: {
+      command: written.notify.command.map((word, at) => (at === 0 && word.includes('/') ? absolute(word) : word)),
+      timeoutSeconds: written.notify.timeout_seconds,
+    },
     virtualPackages: written.virtual_packages,
     defaultEnvironment: written.default_environment,
     environments: new Map(environments),

@@ -46,7 +46,7 @@ export const notify = z
     command: words
       .default([])
       .describe(
-        'A program and its arguments that is started after each change of what users see, with a JSON object on stdin that says what changed. No shell reads it. What is live stays live when it fails; condense then ends with status 8. Default: nobody is told.',
+        'A program (a name on PATH, or a path relative to this file) and its arguments; it is started after each change of what users see, with a JSON object on stdin that says what changed. No shell reads it. What is live stays live when it fails; condense then ends with status 8. Default: nobody is told.',
       )
       .meta({ examples: [['/opt/site/bin/tell-chat', '--room', 'conda']] }),
     timeout_seconds: z

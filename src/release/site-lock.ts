@@ -22,8 +22,8 @@ export interface LockOptions {
 export const PUBLISH_WAIT_MS = 30_000;
 /** Building a base takes seconds, copying Node to a slow disk some more: who meets that, or wants it to wait, waits. */
 export const STORE_WAIT_MS = 300_000;
-/** The first pauses are short, since two may have met by chance; who waits for a build looks every few seconds. */
-const POLL_MS = { first: 100, last: 5000 };
+/** The first pauses are short, since two may have met by chance; who waits for a build looks ever less often. */
+const POLL_MS = { first: 100, last: 1000 };
 
 /**
  * Runs `work` while holding the lock; releases it however the work ends.

@@ -189,3 +189,21 @@ it('lets somebody through when many claim at the same moment and nobody waits', 
 
   expect(outcomes.filter((outcome) => outcome.status === 'fulfilled')).toHaveLength(1);
 });
+
+it('says once whom it waits for, and goes on when that has ended', async () => {
+  const holder = startHolder('await new Promise((resolve) => setTimeout(resolve, 60000));');
+  await holder.ready;
+  const said: string[] = [];
+
+  const waiting = withLock(lock, 'mine', () => Promise.resolve('mine'), {
+    waitMs: 60_000,
+    onWait: (text) => {
+      said.push(text);
+      holder.kill('SIGKILL');
+    },
+  });
+
+  expect(await waiting).toBe('mine');
+  expect(said).toHaveLength(1);
+  expect(said[0]).toMatch(/^waits, since .*a\.lock\.\w+: is held by .*, for: a test$/);
+});
