@@ -113,7 +113,7 @@ export async function readBuildLock(
   plan: BuildPlan,
   pip: PipSection | undefined,
 ): Promise<EnvironmentLock | undefined> {
-  const file = context.layout.environmentLock(plan.spec.file);
+  const file = context.layout.environmentLock(plan.environment);
   const locks = await readLocks(file);
   if (!locks) return undefined;
   const lock = locks.find(({ platform }) => platform === plan.platform);

@@ -96,7 +96,7 @@ async function compareLockFile(
   lock: EnvironmentLock,
   pip: PipSection | undefined,
 ): Promise<string[]> {
-  const file = context.layout.environmentLock(plan.spec.file);
+  const file = context.layout.environmentLock(plan.environment);
   const isThere = (await lstatIfThere(file)) !== undefined;
   if (isThere !== (from === 'file')) return [isThere ? `there is a ${file} now` : `${file} is gone`];
   if (!isThere || isPipOpen) return [];

@@ -83,7 +83,7 @@ export async function runAdopt(session: Session, name: string, source: string, o
   output.result({ environment: full, release: manifest.id, built, left }, [
     `${full} release ${manifest.id} has the packages of ${adoptable.source} and passed the gate`,
     `publish it with: condense publish ${full}/${manifest.id}`,
-    `build it again from just these: cp ${layout.release(full, manifest.id).lock} ${layout.environmentLock(spec.file)}`,
+    `build it again from just these: cp ${layout.release(full, manifest.id).lock} ${layout.environmentLock(environment)}`,
   ]);
 }
 

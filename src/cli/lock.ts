@@ -84,7 +84,7 @@ export async function readLockedSpec(
 ): Promise<LockedSpec> {
   const { config, layout, output } = session;
   const spec = await readEnvironmentSpec(environment.specFile);
-  const file = layout.environmentLock(environment.specFile);
+  const file = layout.environmentLock(environment);
   const text = (await lstatIfThere(file)) ? await readText(file) : undefined;
   let locks: readonly EnvironmentLock[] = [];
   try {
@@ -220,7 +220,7 @@ function renderPlatforms(platforms: readonly PlatformChange[]): string[] {
 }
 
 async function showDiff(session: Session, environment: EnvironmentOptions, other: string | true): Promise<void> {
-  const file = session.layout.environmentLock(environment.specFile);
+  const file = session.layout.environmentLock(environment);
   const after = (await readLocks(file)) ?? [];
   const name = other === true ? 'HEAD' : other;
   const before = await readOtherLocks(file, name);

@@ -8,6 +8,7 @@ import { findRuleProblems, type ConfigProbe } from './config-rules.ts';
 import { describeIssues, valueAt, type SchemaNode } from './describe-issues.ts';
 import type { SpecLine } from './environment-spec.ts';
 import type { EnvironmentOptions, OwnEnvironments, SiteConfig } from './site-config.ts';
+import { expandMatrix, mergeProblems, type ExpandedSource } from './matrix.ts';
 import { writtenConfig, type WrittenConfig } from './written-config.ts';
 import { BLOCK_SIZES } from './written-image.ts';
 import { parseYaml, type KeyPath, type YamlSource } from './yaml-source.ts';
@@ -38,15 +39,19 @@ export function parseSiteConfigSource(
   file: string,
   probe: ConfigProbe,
 ): { readonly config: SiteConfig; readonly source: YamlSource } {
-  const source = parseYaml(text, file);
-  if (!source.isReadable) throw new AppError(EXIT.configuration, source.problems);
+  const written = parseYaml(text, file);
+  if (!written.isReadable) throw new AppError(EXIT.configuration, written.problems);
+  const { source, problems: ofMatrix, templates } = expandMatrix(written);
   const result = writtenConfig.safeParse(source.value);
   const schemaProblems = result.success ? [] : describeIssues(result.error.issues, siteConfigSchema(), source);
   const stagingDir = defaultStagingDir(source, probe);
-  const problems = [...source.problems, ...schemaProblems, ...findRuleProblems(source, stagingDir)];
+  const problems = mergeProblems(
+    [...source.problems, ...ofMatrix, ...schemaProblems, ...findRuleProblems(source, stagingDir)],
+    templates,
+  );
   if (problems.length > 0) throw new AppError(EXIT.configuration, inOrder(problems));
   // The schema has no complaint that is not among the problems.
-  return { config: normalise(writtenConfig.parse(source.value), source, stagingDir), source };
+  return { config: normalise(writtenConfig.parse(source.value), source, stagingDir, templates), source };
 }
 
 /** By line and column, as a person reads the file. */
@@ -65,7 +70,12 @@ function defaultStagingDir(source: YamlSource, probe: ConfigProbe): string {
   return path.join(probe.tmpDir, `condense-${probe.uid}-${digestText(root).slice(0, 8)}`);
 }
 
-function normalise(written: WrittenConfig, source: YamlSource, defaultStaging: string): SiteConfig {
+function normalise(
+  written: WrittenConfig,
+  source: YamlSource,
+  defaultStaging: string,
+  templates: ExpandedSource['templates'],
+): SiteConfig {
   const configFile = path.resolve(source.file);
   const absolute = (written: string): string => path.resolve(path.dirname(configFile), written);
   const optional = (written: string | undefined): string | undefined =>
@@ -80,6 +90,7 @@ function normalise(written: WrittenConfig, source: YamlSource, defaultStaging: s
       name,
       version: options.version,
       specFile: absolute(options.spec ?? `environments/${name}/environment.yml`),
+      ...(templates.has(name) ? { isOfMatrix: true } : {}),
       platforms: options.platforms,
       stable: options.stable,
       unstable: options.unstable,

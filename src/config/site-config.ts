@@ -134,6 +134,8 @@ export interface EnvironmentOptions {
   readonly version: string;
   /** Absolute path of the environment.yml. */
   readonly specFile: string;
+  /** Others may have the same environment.yml: its lock has its name. */
+  readonly isOfMatrix?: boolean | undefined;
   /** conda's names of those that a lock has, e.g. `linux-64`; none: that of the machine. */
   readonly platforms?: readonly string[] | undefined;
   /** The version behind the name itself, e.g. `analysis3`. */

@@ -265,6 +265,31 @@ export const writtenConfig = z
         `conda specs that hold for every environment: a package is installed only where something asks for it, and then within its pin. As conda's pinned_packages; conda-meta/pinned of the image lists them.`,
       )
       .meta({ examples: [['cudatoolkit <10.3']] }),
+    // Environments are made of it before anything is looked at (matrix.ts).
+    matrix: z
+      .record(
+        z.string(),
+        z.looseObject({
+          axes: z
+            .record(z.string(), z.array(z.string()))
+            .describe('What varies, and the values of each, as text: the last one varies fastest.')
+            .meta({ examples: [{ mpi: ['openmpi', 'mpich'], set: ['climate', 'ml'] }] }),
+        }),
+      )
+      .optional()
+      .describe(
+        'Many environments at once: a name with `{axis}` in it, `axes` with the values of each, and else the keys of one of `environments`, in whose texts `{axis}` stands for the value. Each has a lock of its own, with its name in it.',
+      )
+      .meta({
+        examples: [
+          {
+            'py{python}-{set}': {
+              axes: { python: ['3.11', '3.12'], set: ['climate', 'ml'] },
+              ...{ version: '26.11', spec: 'environments/{set}.yml', pinned: ['python {python}.*'] },
+            },
+          },
+        ],
+      }),
     environments: z
       .record(z.string(), environment)
       .describe('The environments by name.')

@@ -1,7 +1,7 @@
 // Every path of the product. No other file knows where something is on disk (docs/how-it-works.md shows the tree).
 import path from 'node:path';
 import { STORE_DIR } from '../config/config-rules.ts';
-import type { SiteConfig } from '../config/site-config.ts';
+import type { EnvironmentOptions, SiteConfig } from '../config/site-config.ts';
 
 /** The store of a site, for which its prefix is all that has to be known. */
 export class StoreLayout {
@@ -193,9 +193,13 @@ export class Layout extends StoreLayout {
   }
 
   // --- beside the specs, in the site's repository
-  /** `environments/analysis3/environment.yml` to `environments/analysis3/environment.lock.yml` */
-  environmentLock(specFile: string): string {
-    return `${specFile.replace(/\.ya?ml$/, '')}.lock.yml`;
+  /** `environments/analysis3/environment.yml` to `environments/analysis3/environment.lock.yml`; of a matrix `climate.py311-climate.lock.yml` */
+  environmentLock({
+    specFile,
+    name,
+    isOfMatrix,
+  }: Pick<EnvironmentOptions, 'specFile' | 'name' | 'isOfMatrix'>): string {
+    return `${specFile.replace(/\.ya?ml$/, '')}${isOfMatrix ? `.${name}` : ''}.lock.yml`;
   }
 
   /** `environments/analysis3/tests`: what the gate runs besides. */
