@@ -81,12 +81,21 @@ function describeGate(report: GateReport, text: string, record: string): NonNull
   };
 }
 
-/** Keeps the report in the logs, and says every check that failed. */
+/** @returns a way out of a failed check of a release that nobody sees yet */
+function describeWayOut(environment: string, check: string, isEssential: boolean): string {
+  const mend = 'nothing was published; correct the environment and build again';
+  return isEssential
+    ? mend
+    : `${mend}, or let it pass: condense build ${environment} --waive ${quoteWord(check)} --reason '...'`;
+}
+
+/** Keeps the report in the logs, and says every check that failed. @param hint of each; default: how to build one that passes */
 export async function describeFailedGate(
   layout: Layout,
   { fullName, environment }: BuildPlan,
   { id }: ReleaseManifest,
   report: GateReport,
+  hint?: string,
 ): Promise<AppError> {
   const kept = path.join(layout.logs, `${fullName}-${id}-gate.xml`);
   await makeSharedDir(layout.logs);
@@ -95,9 +104,9 @@ export async function describeFailedGate(
   const failed = report.results.filter(({ status }) => status === 'failed');
   return new AppError(
     EXIT.gateFailed,
-    failed.map(({ name, failure = '' }) => ({
+    failed.map(({ name, failure = '', essential }) => ({
       ...{ code: 'GATE_FAILED', message: `${fullName}: ${name}: ${failure}`, at: kept },
-      hint: `nothing was published; correct the environment and build again, or let it pass: condense build ${environment.name} --waive ${quoteWord(name)} --reason '...'`,
+      hint: hint ?? describeWayOut(environment.name, name, essential === true),
     })),
   );
 }

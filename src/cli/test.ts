@@ -29,7 +29,10 @@ export async function runTest(session: Session, what: string): Promise<void> {
       ...report.results.filter(({ status }) => status !== 'passed').map(describeResult),
       `${fullName}/${id}: ${count('passed')} checks passed, ${count('failed')} failed, ${count('skipped')} skipped, ${count('expected')} failed as expected, in ${report.seconds.toFixed(1)} s`,
     ]);
-    if (report.verdict === 'failed') throw await describeFailedGate(layout, own, manifest, report);
+    if (report.verdict === 'failed') {
+      const hint = `nothing was changed; where users are harmed by it: condense rollback ${manifest.environment}`;
+      throw await describeFailedGate(layout, own, manifest, report, hint);
+    }
   }
 }
 

@@ -69,7 +69,8 @@ export function judge(
           : `${name} cannot be waived: without it nothing else is known`,
       );
     }
-    if (failure !== undefined) return { name, status: 'failed', seconds, failure };
+    if (failure !== undefined)
+      return { name, status: 'failed', seconds, failure, ...(one.essential ? { essential: true } : {}) };
     if (one.skipped) return { name, status: 'skipped', seconds, ...one.skipped };
     return { name, status: 'passed', seconds };
   });

@@ -21,6 +21,8 @@ const Result = z.strictObject({
   reason: z.string().optional(),
   /** The last day of an exception. */
   until: z.string().optional(),
+  /** Without it nothing else is known: it cannot be waived. */
+  essential: z.literal(true).optional(),
 });
 export type GateResult = z.infer<typeof Result>;
 

@@ -84,7 +84,7 @@ describe('exceptions and waivers', () => {
       TODAY,
     );
 
-    expect(results[0]?.status).toBe('failed');
+    expect(results[0]).toMatchObject({ status: 'failed', essential: true });
     expect(warnings.join()).toContain('cannot be waived');
   });
 });
