@@ -12,10 +12,10 @@ const site = await TestSite.make();
 const slurm = await startSlurm(path.join(site.dir, 'slurm'));
 try {
   const channel = pathToFileURL((await ensureTestChannel()).dir).href;
-  // Each node has two processors: a job of two is a slot. As on a node of one's own a build has what its job has.
+  // A slot is a processor, as its job would have it: a build takes no more, whether alone or beside another.
   await site.writeConfig(
     NAMES.map((name) => `  ${name}: { version: '1' }\n`).join(''),
-    `scheduler: { options: ['--cpus-per-task=2'] }\nsquashfs: { processors: 1 }\n`,
+    `squashfs: { processors: 1 }\n`,
   );
   const write = async (name: string, build: number): Promise<void> => {
     await site.writeSpec(name, [channel], ['python', 'pip'], `variables:\n  BUILD: '${name}${build}'\n`);
@@ -25,7 +25,7 @@ try {
   await run('build', 'a'); // packages are in the cache, and the base is there
 
   const oneByOne = await run('build', '--rebuild', ...NAMES);
-  const array = await run('build', '--rebuild', '--on', 'slurm', ...NAMES);
+  const array = await run('build', '--rebuild', '--on', 'slurm', '--jobs', '2', ...NAMES);
   await write('c', 1);
   await run('lock', 'c');
   const changed = await run('--json', 'build', '--all', '--jobs', '2');
@@ -39,7 +39,7 @@ try {
       [
         ['five environments, one after the other', seconds(oneByOne)],
         [
-          'as a job array on two slots of Slurm',
+          'as a job array of Slurm, two at a time',
           `${seconds(array)}, ${(array.ms / oneByOne.ms).toFixed(2)} of it (at most 0.60)`,
         ],
         ['one of five has changed', `${built} built, ${seconds(changed)}`],
