@@ -1,9 +1,11 @@
 // What a release depends on, as data: the facts of its launcher, and a digest of each input.
+import path from 'node:path';
 import type { InheritFacts, LauncherFacts, SessionFacts } from '../../launcher/facts.ts';
 import type { DropRules, InheritPolicy } from '../config/site-config.ts';
 import { digestLock, type EnvironmentLock } from '../conda/lock.ts';
 import type { Wheel } from '../pip/wheels.ts';
 import type { ReleaseFacts } from '../release/manifest.ts';
+import type { Layout } from '../site/layout.ts';
 import { digestText } from '../system/files.ts';
 import { redactUrls } from '../system/redact-urls.ts';
 import type { BuildContext } from './build-context.ts';
@@ -25,7 +27,7 @@ export function planLauncherFacts(
     base,
     runtime: context.runtime.program,
     node,
-    binds: config.binds.run,
+    binds: [...config.binds.run, ...planPublicBinds(layout)],
     farmRoots: [layout.publicScripts, layout.store, layout.publicActivate],
     outsideCommands: plan.environment.outsideCommands,
     sshHosts: plan.environment.sshHosts,
@@ -34,6 +36,16 @@ export function planLauncherFacts(
     inherit: planInherit(plan.environment.inherit),
     sessions: planSessions(context),
   };
+}
+
+/**
+ * The directories that hold the public links, not the links: these lead elsewhere after each publish, also between the two
+ * steps in which a runtime makes a bind ("could not remount ...: invalid argument", 7 of 8,563 commands while 1,000
+ * generations went by), and what one led to goes while programs run. None that holds where images are mounted.
+ */
+function planPublicBinds(layout: Layout): string[] {
+  const parents = [layout.publicScripts, layout.publicActivate].map((link) => path.dirname(link));
+  return [...new Set(parents)].filter((dir) => !`${layout.condaPrefix('')}/`.startsWith(`${dir}/`));
 }
 
 function planInherit({ drop, lists, userSite }: InheritPolicy): InheritFacts {

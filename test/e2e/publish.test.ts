@@ -43,6 +43,14 @@ describe('publishing, as users see it', () => {
     expect(await hello('bash', '-c', load)).toBe('hello 1.0 from /opt/conda/a-1\n/opt/conda/a-1/share/hello a-1');
   });
 
+  it('shows the public directories in the container by what holds them, since publishing moves them', async () => {
+    const mounts = await hello(site.scripts('a', 'launcher'), 'cat', '/proc/self/mountinfo');
+    const points = mounts.split('\n').map((line) => line.split(' ')[4]);
+
+    expect(points).toContain(path.join(site.prefix, 'apps'));
+    expect(points.filter((point) => point?.startsWith(`${site.prefix}/apps/`))).toEqual([]);
+  });
+
   it('says that there is nothing to do when nothing changed, and makes no generation', async () => {
     const before = await site.condenseOk('list');
 
