@@ -46,7 +46,7 @@ export interface LibraryAnswer {
 }
 
 /** A program or library of the host that the image has by a link. */
-export interface LinkedObject extends LoadedObject {
+interface LinkedObject extends LoadedObject {
   /** The link, relative to the prefix. */
   readonly link: string;
   /** What the link names, before links of the host are followed. */

@@ -1,17 +1,8 @@
 // Whether all that an image has of MPI means one and the same library: programs in C, Fortran's bindings and mpi4py. A site's
 // Open MPI has one Fortran side for each compiler, and a wrong one is found at run time only, if then. Pure.
 import path from 'node:path';
+import { isFortranRuntime, isMpiC, isMpiFortran, isOfMpi } from '../site/mpi-names.ts';
 import type { FoundNeed, LibraryAnswer, Need } from './audit-libraries.ts';
-
-/** Open MPI: libmpi_mpifh, libmpi_usempi*; MPICH and its kin: libmpifort, libmpichfort; older ones: libmpi_f77, libmpi_f90. */
-const FORTRAN = /^lib(mpi_mpifh|mpi_usempi|mpi_f\d|mpifort|mpichfort|mpichf\d)/;
-/** libmpi.so.40, libmpich.so.12, libmpi_cray.so.12 */
-const C = /^lib(mpi|mpich|mpi_(gnu|intel|cray|nvidia|aocc|pgi)\w*)\.so/;
-/** Run-time libraries of Fortran compilers: gfortran, ifort and ifx, flang, nvfortran. */
-const FORTRAN_RUNTIME = /^lib(gfortran|ifcore\w*|flang\w*|FortranRuntime|nvf|pgf90)\.so/;
-
-export const isOfMpi = (soname: string): boolean => FORTRAN.test(soname) || C.test(soname);
-export const isFortranRuntime = (soname: string): boolean => FORTRAN_RUNTIME.test(soname);
 
 interface Disagreement {
   /** Relative to the prefix. */
@@ -41,10 +32,10 @@ function findSeveral(found: readonly FoundNeed[], missing: readonly Need[]): Dis
     sides.set(key, side);
     side.users.push(object);
   };
-  for (const { soname, found: at, object } of found) if (C.test(soname)) add(at.path, `${soname} (${at.path})`, object);
+  for (const { soname, found: at, object } of found) if (isMpiC(soname)) add(at.path, `${soname} (${at.path})`, object);
   // Without any MPI at all a library that is missing disagrees with nothing.
   const isThere = sides.size > 0;
-  for (const { soname, object } of missing) if (isThere && C.test(soname)) add(soname, `${soname} (not found)`, object);
+  for (const { soname, object } of missing) if (isThere && isMpiC(soname)) add(soname, `${soname} (not found)`, object);
   if (sides.size < 2) return [];
   const order = [...sides.values()].sort((a, b) => b.users.length - a.users.length);
   const [main, ...others] = order;
@@ -63,9 +54,9 @@ function findMixed(found: readonly FoundNeed[], installations: readonly string[]
       ? (installations.find((dir) => [leftFor ?? at, at].some((file) => file.startsWith(`${dir}/`))) ??
         path.posix.dirname(at))
       : 'the image';
-  const c = found.find(({ soname }) => C.test(soname));
+  const c = found.find(({ soname }) => isMpiC(soname));
   const origin = c && originOf(c.found);
-  const other = origin && found.find((need) => FORTRAN.test(need.soname) && originOf(need.found) !== origin);
+  const other = origin && found.find((need) => isMpiFortran(need.soname) && originOf(need.found) !== origin);
   if (!other) return [];
   const message = `needs ${other.soname} of ${originOf(other.found)}, while ${c.object} needs ${c.soname} of ${origin}: MPI must be of one installation`;
   return [{ object: other.object, message }];
@@ -87,12 +78,12 @@ function findOtherCompilers(found: readonly FoundNeed[], linked: LibraryAnswer['
   const outside = new Set(linked.map(({ link }) => link));
   const runtimes = new Map<string, string[]>();
   for (const { object, soname } of found)
-    if (FORTRAN_RUNTIME.test(soname)) runtimes.set(object, [...(runtimes.get(object) ?? []), soname]);
+    if (isFortranRuntime(soname)) runtimes.set(object, [...(runtimes.get(object) ?? []), soname]);
   const seen = new Set<string>();
   return found.flatMap(({ object, soname, found: { path: at, elf } }) => {
-    const own = elf?.needed.filter((name) => FORTRAN_RUNTIME.test(name)) ?? [];
+    const own = elf?.needed.filter((name) => isFortranRuntime(name)) ?? [];
     const its = runtimes.get(object) ?? [];
-    if (!FORTRAN.test(soname) || outside.has(object) || own.length === 0 || its.length === 0) return [];
+    if (!isMpiFortran(soname) || outside.has(object) || own.length === 0 || its.length === 0) return [];
     if (own.some((name) => its.includes(name)) || seen.has(soname)) return [];
     seen.add(soname);
     return [

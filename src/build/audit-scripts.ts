@@ -9,7 +9,7 @@ export interface ScriptAnswer {
   readonly wrong: readonly WrongScript[];
 }
 
-export interface WrongScript {
+interface WrongScript {
   /** Relative to the prefix. */
   readonly script: string;
   /** As written after `#!`. */
@@ -56,7 +56,7 @@ export function auditScripts(request: {
   return { scripts, wrong };
 }
 
-export interface Shebang {
+interface Shebang {
   readonly interpreter: string;
   /** What env(1) is to look up on PATH. */
   readonly name?: string | undefined;

@@ -7,6 +7,7 @@ import type { Waiver } from '../gate/exceptions.ts';
 import { findRelease, readNextTime, removeAbandoned } from '../release/find-release.ts';
 import type { ReleaseManifest } from '../release/manifest.ts';
 import { compareInputs } from '../release/release-diff.ts';
+import { findMissingCommands } from '../site/outside-commands.ts';
 import { readAccountName } from '../system/account.ts';
 import { digestFile, digestText, removeTree } from '../system/files.ts';
 import type { BuildContext } from './build-context.ts';
@@ -142,6 +143,12 @@ async function build(context: BuildContext, plan: BuildPlan, prepared: Prepared,
     const made = (await writeImageFromArchives(request)) ?? (await writeImageFromTree(request));
     if ('same' in made) return { manifest: made.same, built: false };
     const hook = await runPackHook(context, plan, prepared.base, made.image.file, timed);
+    const missing = await findMissingCommands(plan.environment.outsideCommands, context.layout);
+    if (missing.length > 0)
+      context.report({
+        type: 'warning',
+        text: `outside_commands that this machine does not have: ${missing.join(', ')}`,
+      });
     for (const text of made.activation.warnings) context.report({ type: 'warning', text });
     const manifest = await timed('release', () => writeManifest(context, plan, prepared, { ...made, hook }));
     return { manifest, built: true };

@@ -2,13 +2,18 @@
 import { inspectSite } from '../release/inspect-site.ts';
 import { probeSite } from '../site/doctor.ts';
 import type { Finding } from '../site/finding.ts';
+import { probeOutsideCommands } from '../site/outside-commands.ts';
 import { EXIT, type ExitCode } from '../system/exit-codes.ts';
 import type { Session } from './session.ts';
 
 /** @returns 4 when something is missing that building or launching needs, or the site is damaged */
 export async function runDoctor(session: Session): Promise<ExitCode> {
   const { config, layout } = session;
-  const findings = [...(await probeSite(config)), ...(await inspectSite(config, layout))];
+  const findings = [
+    ...(await probeSite(config)),
+    ...(await probeOutsideCommands(config, layout)),
+    ...(await inspectSite(config, layout)),
+  ];
   const failures = findings.filter((finding) => finding.status === 'failure').length;
   session.output.result({ failures, findings }, [
     ...describeFindings(findings),

@@ -244,7 +244,7 @@ export interface FileRule {
 /** When a hook runs: with all packages there; with everything done to the prefix; with the image packed. */
 export type HookStage = 'stage' | 'customise' | 'pack';
 
-export interface HookRules {
+interface HookRules {
   readonly programs: readonly HookRule[];
   readonly timeoutMs: number;
 }

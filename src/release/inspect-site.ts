@@ -8,6 +8,8 @@ import { AppError, type Problem } from '../system/app-error.ts';
 import { describeSystemError } from '../system/system-error.ts';
 import { canWriteFile, lstatIfThere, pathExists, readdir } from '../system/files.ts';
 import { describeOwner, readClaims } from './lock-claim.ts';
+import { readManifest } from './find-release.ts';
+import { inspectLibraries } from './inspect-libraries.ts';
 import { environmentOf } from './release-name.ts';
 import { readVerifiedFace } from './verify-face.ts';
 import { verifyRelease } from './verify-release.ts';
@@ -36,6 +38,7 @@ async function inspect(config: SiteConfig, layout: Layout): Promise<Finding[]> {
     problems.push(...(await verifyRelease(layout, fullName, id, { quick: true, signing: config.signing })).problems);
   const findings = [
     ...withoutRepeats(problems).map(describeDamage),
+    ...(await inspectLive(config, layout, live)),
     ...(await inspectRights(config, layout, live)),
     ...(await inspectLocks(layout)),
     ...(await inspectUnfinished(layout, new Map(live))),
@@ -64,6 +67,25 @@ function withoutRepeats(problems: readonly Problem[]): Problem[] {
 
 function describeDamage({ code, message, at, hint }: Problem): Finding {
   return { name: at ?? code, status: 'failure', code, found: message, fix: hint };
+}
+
+/** Whether live releases still find on this host what they were built against. */
+async function inspectLive(
+  config: SiteConfig,
+  layout: Layout,
+  live: readonly (readonly [fullName: string, id: string])[],
+): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const [fullName, id] of live) {
+    try {
+      const manifest = await readManifest(layout, fullName, id);
+      findings.push(...inspectLibraries(manifest, layout.condaPrefix(fullName), config.binds.run));
+    } catch (error) {
+      // That a manifest is missing or damaged is said already.
+      if (!(error instanceof AppError)) throw error;
+    }
+  }
+  return findings;
 }
 
 async function inspectRights(

@@ -2,7 +2,7 @@
 // of the base (container/base.def.hbs), with links followed across all three as path_resolution(7) has it.
 import { lookAt, type SeenFile } from '../system/host-files.ts';
 
-export interface ViewedEntry {
+interface ViewedEntry {
   readonly kind: 'file' | 'directory' | 'link';
   /** Of a link, as written. */
   readonly target?: string | undefined;
