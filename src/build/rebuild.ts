@@ -5,6 +5,7 @@ import { readRecordedConfig } from '../config/read-config.ts';
 import { parseEnvironmentSpec } from '../config/parse-environment-spec.ts';
 import type { ReleaseManifest } from '../release/manifest.ts';
 import { compareInputs } from '../release/release-diff.ts';
+import { describePlatform } from '../site/platform.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { digestFile, digestText, makeDir, removeTree } from '../system/files.ts';
@@ -90,6 +91,8 @@ function planRebuild(
   lock: EnvironmentLock,
 ): { readonly context: BuildContext; readonly plan: BuildPlan } {
   const { spec, config } = manifest;
+  const here = describePlatform(process.arch);
+  if (lock.platform !== here) throw unknown(today, manifest, `is for ${lock.platform}, and this machine is ${here}`);
   if (!spec || !config) throw unknown(today, manifest, 'does not say what it was made from: an early condense made it');
   const then = readRecordedConfig(config.text, config.file);
   const environment = then.environments.get(manifest.environment);

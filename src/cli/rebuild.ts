@@ -1,6 +1,6 @@
 // `condense verify --rebuild`: whether building a release again gives the same image, byte for byte.
 import { rebuildRelease, type Rebuilt } from '../build/rebuild.ts';
-import { findMeantRelease } from '../release/find-live.ts';
+import { findMeantRelease } from '../release/find-meant-release.ts';
 import { readManifest } from '../release/find-release.ts';
 import { withLock } from '../release/site-lock.ts';
 import { AppError } from '../system/app-error.ts';

@@ -1,6 +1,6 @@
 // `condense sbom`: a bill of materials of one release for people and scanners, or the licences of what is in it.
 import product from '../../package.json' with { type: 'json' };
-import { findMeantRelease } from '../release/find-live.ts';
+import { findMeantRelease } from '../release/find-meant-release.ts';
 import { readManifest } from '../release/find-release.ts';
 import { planBill, type Bill } from '../sbom/bill.ts';
 import { renderCycloneDx } from '../sbom/cyclonedx.ts';

@@ -7,7 +7,7 @@ import { parseIfReleaseName, type ReleaseName } from '../release/release-name.ts
 import { readReleaseState } from '../release/release-state.ts';
 import { readCurrentGeneration } from '../release/site-state.ts';
 import type { Layout } from '../site/layout.ts';
-import { readdirIfThere } from '../system/files.ts';
+import { lstatIfThere, readdirIfThere } from '../system/files.ts';
 import { planCatalogue, type Catalogue } from './catalogue.ts';
 
 /** Open files at a time. */
@@ -16,13 +16,7 @@ const AT_ONCE = 16;
 /** @throws AppError CURRENT_DANGLING (exit 7). A damaged release is told in the catalogue. */
 export async function readCatalogue(config: SiteConfig, layout: Layout, signal: AbortSignal): Promise<Catalogue> {
   const current = await readCurrentGeneration(layout);
-  const names: ReleaseName[] = [];
-  for (const fullName of (await readdirIfThere(layout.releases)) ?? [])
-    for (const id of await readReleaseIds(layout, fullName)) {
-      // Names become files of the report: what no command would take for a release is none here either.
-      const release = parseIfReleaseName(`${fullName}/${id}`);
-      if (release) names.push(release);
-    }
+  const names = await readReleaseNames(layout);
   const limit = pLimit(AT_ONCE);
   const states = await Promise.all(
     names.map(({ fullName, id }) =>
@@ -41,4 +35,18 @@ export async function readCatalogue(config: SiteConfig, layout: Layout, signal: 
     },
     ...{ current, states, history: await readHistory(layout) },
   });
+}
+
+/** What builds have made, and nothing else that lies there. */
+async function readReleaseNames(layout: Layout): Promise<ReleaseName[]> {
+  const names: ReleaseName[] = [];
+  for (const fullName of (await readdirIfThere(layout.releases)) ?? []) {
+    if (!(await lstatIfThere(layout.releasesOf(fullName)))?.isDirectory()) continue;
+    for (const id of await readReleaseIds(layout, fullName)) {
+      // Names become files of the report: what no command would take for a release is none here either.
+      const release = parseIfReleaseName(`${fullName}/${id}`);
+      if (release) names.push(release);
+    }
+  }
+  return names;
 }

@@ -137,6 +137,14 @@ describe('a pip section', () => {
     expect(after.image.sha256).toBe(before.image.sha256);
   });
 
+  it('is in a rebuild to check the release, which has the same bytes, and in the bill of materials with its licences', async () => {
+    expect(await site.condenseOk('verify', '--rebuild', 'p')).toContain('its image has the same bytes: ');
+
+    const said = await site.condenseOk('sbom', '--licences', 'p');
+    expect(said).toMatch(/^ {2}python +3\.11\.2 +LicenseRef-Debian$/m);
+    expect(said).toMatch(/^\? greet +1\.0 +\(states none\) {2}\(pip\)$/m);
+  });
+
   it('is refused at its line before anything is built, and resolved again when a file that it names changed', async () => {
     await writeFile(path.join(site.dir, 'environments/p/requirements.txt'), 'greet >=1\n-e .\n');
     const refused = await site.condense('build', 'p');

@@ -37,12 +37,13 @@ describe('sbom', () => {
     const ran = await live.site.condense('sbom', 'nothing');
     expect([ran.exitCode, ran.stderr]).toEqual([2, expect.stringContaining('live: a-1')]);
     const lock = path.join(live.site.prefix, 'apps/condense/releases/a-1', id, 'environment.lock.yml');
+    const text = await readFile(lock, 'utf8');
     await chmod(lock, 0o644);
-    await writeFile(lock, '# mine\n', { flag: 'a' });
+    await writeFile(lock, `${text}# mine\n`);
     const changed = await live.site.condense('sbom', 'a');
+    await writeFile(lock, text);
+    await chmod(lock, 0o444);
     expect([changed.exitCode, changed.stderr]).toEqual([7, expect.stringContaining('code   LOCK_CHANGED')]);
-    await live.site.condenseOk('install', '--rebuild', 'a');
-    id = (await live.site.liveRelease('a-1')) ?? '';
   });
 });
 
