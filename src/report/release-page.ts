@@ -13,8 +13,10 @@ import {
   renderLink,
   renderSection,
   renderTable,
+  renderTableOfAny,
   renderTime,
   type Cell,
+  type Column,
 } from './report-html.ts';
 
 type Package = ReleaseManifest['packages'][number];
@@ -62,17 +64,12 @@ function renderComparison({ packages, commands, image }: ReleaseComparison): Htm
   const size = `The image has ${describeSize(image.to.sizeBytes)}${more === 0 ? ', as before' : `, ${describeSize(Math.abs(more))} ${more > 0 ? 'more' : 'less'} than before`}.`;
   return html`<p>${size}</p>
     ${added.length + removed.length + changed.length === 0 ? html`<p>The packages are the same.</p>` : html``}
-    ${removed.length > 0 ? renderPackages('Packages that are gone', removed) : html``}
-    ${added.length > 0 ? renderPackages('Packages that are new', added) : html``}
-    ${
-      changed.length > 0
-        ? renderTable(
-            'Packages that changed',
-            [{ title: 'Package' }, { title: 'Before' }, { title: 'Now' }],
-            changed.map(({ from, to }) => [to.name, ...describeMove(from, to)]),
-          )
-        : html``
-    }
+    ${renderPackages('Packages that are gone', removed)} ${renderPackages('Packages that are new', added)}
+    ${renderTableOfAny(
+      'Packages that changed',
+      [{ title: 'Package' }, { title: 'Before' }, { title: 'Now' }],
+      changed.map(({ from, to }) => [to.name, ...describeMove(from, to)]),
+    )}
     ${commands.removed.length > 0 ? renderNames('Commands that are gone', commands.removed) : html``}
     ${commands.added.length > 0 ? renderNames('Commands that are new', commands.added) : html``}`;
 }
@@ -85,7 +82,7 @@ function describeMove(from: Package, to: Package): [string, string] {
 }
 
 function renderPackages(caption: string, packages: readonly Package[]): Html {
-  return renderTable(
+  return renderTableOfAny(
     caption,
     [{ title: 'Package' }, { title: 'Version' }, { title: 'Build' }, { title: 'From' }],
     packages.map(({ name, version, build, source }) => [name, version, source ? '' : build, source ?? 'conda']),
@@ -112,43 +109,52 @@ function renderGate({ gate }: ReleaseManifest): Html {
 }
 
 function renderBuild(manifest: ReleaseManifest): Html {
-  const { stageSeconds, tools, base, notes, dropped = [], removed = [], replaced = [] } = manifest;
+  const {
+    stageSeconds,
+    tools,
+    base,
+    notes,
+    dropped = [],
+    removed = [],
+    replaced = [],
+    added = [],
+    hooks = [],
+  } = manifest;
+  const number = (title: string): Column => ({ title, isNumber: true });
   return html`${renderFacts([
     ...Object.entries(tools).map(([name, version]): [string, Cell] => [name, version]),
     ['Base container', html`<code>${base.digest}</code>`],
   ])}
-  ${renderTable(
+  ${renderTableOfAny(
     'What each stage took',
-    [{ title: 'Stage' }, { title: 'Seconds', isNumber: true }],
+    [{ title: 'Stage' }, number('Seconds')],
     Object.entries(stageSeconds).map(([stage, seconds]) => [stage, seconds.toFixed(1)]),
   )}
-  ${
-    removed.length > 0
-      ? renderTable(
-          'Packages whose files were taken out',
-          [{ title: 'Package' }, { title: 'Files', isNumber: true }],
-          removed.map(({ package: name, files }) => [name, describeCount(files)]),
-        )
-      : html``
-  }
-  ${
-    replaced.length > 0
-      ? renderTable(
-          'Packages that installations of the host stand in for',
-          [{ title: 'Package' }, { title: 'Replaced by' }],
-          replaced.map(({ package: name, by }) => [name, by]),
-        )
-      : html``
-  }
-  ${
-    dropped.length > 0
-      ? renderTable(
-          'What was left out by the rules of the site',
-          [{ title: 'Rule' }, { title: 'Files', isNumber: true }, { title: 'Size', isNumber: true }],
-          dropped.map(({ rule, files, bytes }) => [rule, describeCount(files), describeSize(bytes)]),
-        )
-      : html``
-  }
+  ${renderTableOfAny(
+    'Packages whose files were taken out',
+    [{ title: 'Package' }, number('Files')],
+    removed.map(({ package: name, files }) => [name, describeCount(files)]),
+  )}
+  ${renderTableOfAny(
+    'Packages that installations of the host stand in for',
+    [{ title: 'Package' }, { title: 'Replaced by' }],
+    replaced.map(({ package: name, by }) => [name, by]),
+  )}
+  ${renderTableOfAny(
+    'Files of the site that were put in',
+    [{ title: 'File' }, number('Size')],
+    added.map(({ path, sizeBytes }) => [path, describeSize(sizeBytes)]),
+  )}
+  ${renderTableOfAny(
+    'Programs of the site that were run',
+    [{ title: 'Stage' }, { title: 'Files added, changed, removed' }, number('Seconds')],
+    hooks.map((one) => [one.stage, `${one.added}, ${one.changed}, ${one.removed}`, one.seconds.toFixed(1)]),
+  )}
+  ${renderTableOfAny(
+    'What was left out by the rules of the site',
+    [{ title: 'Rule' }, number('Files'), number('Size')],
+    dropped.map(({ rule, files, bytes }) => [rule, describeCount(files), describeSize(bytes)]),
+  )}
   ${
     notes.length > 0
       ? html`<ul class="plain">

@@ -78,6 +78,15 @@ export function renderTable(caption: string, columns: readonly Column[], rows: r
   );
 }
 
+/** The same, and nothing where there are no rows. */
+export function renderTableOfAny(
+  caption: string,
+  columns: readonly Column[],
+  rows: readonly (readonly Cell[])[],
+): Html {
+  return rows.length > 0 ? renderTable(caption, columns, rows) : html``;
+}
+
 /** Rows that belong together. */
 export interface RowGroup {
   readonly name: Cell;

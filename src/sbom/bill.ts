@@ -108,9 +108,22 @@ export function planBill({ manifest, lock, licences, alias, tool, toolVersion }:
       baseSha256: manifest.base.sha256,
       ...(manifest.gitCommit === undefined ? {} : { gitCommit: manifest.gitCommit }),
       ...(removed.size === 0 ? {} : { removed: [...removed].sort().join(' ') }),
+      // No package brings these: who checks the image wants to know of them.
+      ...listOwn('added', manifest.added ?? [], ({ path }) => path),
+      ...listOwn('hooks', manifest.hooks ?? [], ({ stage }) => `after ${stage}`),
     },
     requested: asked.length > 0 ? unique(asked) : items.map(({ purl }) => purl),
   };
+}
+
+/** What of the site went into the image, each with its digest, in a line. */
+function listOwn<T extends { readonly sha256: string }>(
+  name: string,
+  own: readonly T[],
+  describe: (one: T) => string,
+): Record<string, string> {
+  if (own.length === 0) return {};
+  return { [name]: own.map((one) => `${describe(one)} sha256:${one.sha256}`).join('\n') };
 }
 
 /** The name that a spec of the lock or a dependency asks for. */

@@ -24,10 +24,11 @@ describe('planBill', () => {
     expect(names(requested)).toEqual(['a_b', 'odd', 'cloned', 'wheeled']);
   });
 
-  it('leaves out what was taken out of the image, and says what of the host stands in for a package', () => {
+  it('leaves out what was taken out of the image, and says what of the site is in it instead or besides', () => {
     const { items, facts } = makeBill();
     expect(items.map(({ name }) => name)).not.toContain('openssh');
     expect(facts['removed']).toBe('openssh');
+    expect(facts['added']).toBe(`etc/site.conf sha256:${'7'.repeat(64)}`);
     expect(items.find(({ name }) => name === 'a-b')?.replacedBy).toBe('/apps/a-b/5.0');
   });
 

@@ -51,6 +51,7 @@ export function makeBill(): Bill {
   const manifest = makeManifest({
     ...{ fullName: 'a-1', gitCommit: '1'.repeat(40) },
     removed: [{ package: 'openssh', files: 30, spared: [] }],
+    added: [{ path: 'etc/site.conf', sha256: '7'.repeat(64), sizeBytes: 9 }],
     replaced: [{ package: 'a-b', by: '/apps/a-b/5.0', files: 4, links: 2 }],
   });
   return planBill({ manifest, lock, licences, alias: ALIAS, tool: 'condense', toolVersion: '0.1.0' });
