@@ -12,7 +12,6 @@ import {
   renderFacts,
   renderLink,
   renderSection,
-  renderTable,
   renderTableOfAny,
   renderTime,
   type Cell,
@@ -98,14 +97,38 @@ function renderNames(what: string, names: readonly string[]): Html {
   </details>`;
 }
 
+/** Who waived something is the site's own business, and so is what a failed check printed. */
 function renderGate({ gate }: ReleaseManifest): Html {
   if (!gate) return html`<p>Its report is not in the manifest: an early condense made this release.</p>`;
-  return html`<p>What was checked before users could get it, through the release’s own commands.</p>
-    ${renderTable(
-      `${describeCount(gate.checks.length)} checks`,
-      [{ title: 'Check' }, { title: 'Seconds', isNumber: true }],
-      gate.checks.map(({ name, seconds }) => [name, seconds.toFixed(1)]),
+  const { checks, waived = [] } = gate;
+  const count = (status: GateCheck['status']): number => checks.filter((check) => check.status === status).length;
+  const counts = [
+    `${describeCount(count(undefined))} passed`,
+    ...(count('skipped') > 0 ? [`${describeCount(count('skipped'))} skipped`] : []),
+    ...(count('expected') > 0 ? [`${describeCount(count('expected'))} failed as expected`] : []),
+    ...(waived.length > 0 ? [`${describeCount(waived.length)} failed and let pass`] : []),
+  ];
+  return html`<p>
+      What was checked before users could get it, through the release’s own commands: ${counts.join(', ')}.
+    </p>
+    ${renderTableOfAny(
+      'Checks that failed and were let pass',
+      [{ title: 'Check' }, { title: 'Why' }],
+      waived.map(({ check, reason }) => [check, reason]),
+    )}
+    ${renderTableOfAny(
+      'Every check',
+      [{ title: 'Check' }, { title: 'Result' }, { title: 'Seconds', isNumber: true }],
+      checks.map((check) => [check.name, describeResult(check), check.seconds.toFixed(1)]),
     )}`;
+}
+
+type GateCheck = NonNullable<ReleaseManifest['gate']>['checks'][number];
+
+function describeResult({ status, reason }: GateCheck): string {
+  const why = reason === undefined ? '' : `: ${reason}`;
+  if (status === undefined) return 'passed';
+  return status === 'skipped' ? `skipped${why}` : `failed as expected${why}`;
 }
 
 function renderBuild(manifest: ReleaseManifest): Html {

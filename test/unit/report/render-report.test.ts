@@ -95,6 +95,25 @@ describe('renderReport', () => {
     expect(textOf('packages.html')).toMatch(/numpy 2\.1\.0 – pipped – 3/);
   });
 
+  it('tells what the gate passed, skipped, expected to fail and let pass, with the reasons and without the names', () => {
+    const waived = [
+      { check: 'import broken', reason: 'fixed in May', by: 'alice', failure: 'ImportError in /home/alice' },
+    ];
+    const checks = [
+      { name: 'the image mounts', seconds: 0.1 },
+      { name: 'import gui', seconds: 0, status: 'skipped' as const, reason: 'needs a display' },
+      { name: 'import old', seconds: 1, status: 'expected' as const, reason: 'until 2027' },
+    ];
+    const manifest = { ...makeRelease(1), gate: { sha256: '', checks, waived } };
+    const [page = ''] = renderReport(makeCatalogue([gated(manifest)])).values();
+    const text = page.replaceAll(/<[^>]*>/g, ' ').replaceAll(/\s+/g, ' ');
+    expect(text).toContain('1 passed, 1 skipped, 1 failed as expected, 1 failed and let pass.');
+    expect(text).toContain('import broken fixed in May');
+    expect(text).toContain('import gui skipped: needs a display');
+    expect(text).toContain('import old failed as expected: until 2027');
+    expect(text).not.toContain('alice');
+  });
+
   it('is the same for the same catalogue, byte by byte', () => {
     expect(makePages()).toEqual(makePages());
   });
