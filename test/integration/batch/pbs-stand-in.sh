@@ -1,6 +1,6 @@
 #!/bin/bash
 # Stands for qsub, qstat and qdel of PBS, which Debian does not have: takes the command lines that their manuals describe
-# (openpbs, doc/man1) and that pbs.test.ts records, and runs the tasks on this machine. State is in $PBS_STAND_IN.
+# (openpbs, doc/man1) and that batch-systems.test.ts records, and runs the tasks on this machine. State is in $PBS_STAND_IN.
 set -u
 state=$PBS_STAND_IN
 printf '%s\n' "${0##*/} $*" >>"$state/command-lines"
@@ -19,7 +19,7 @@ run_task() { # <job> <index or nothing> <walltime in s or nothing> <log> <script
     done
     if kill -0 "$shell" 2>/dev/null; then
       printf '=>> PBS: job killed: walltime %s exceeded limit %s\n' $(($3 + 1)) "$3" >>"$file.output"
-      pkill -TERM -s "$shell"
+      kill -TERM -- "-$shell"
     fi
   fi
   wait "$shell"
@@ -48,7 +48,7 @@ case ${0##*/} in
       for ((index = 1; index <= ${range#1-}; index++)); do
         run_task "$number" "$index" "$walltime" "$log" "$state/$number.script" >/dev/null 2>&1 </dev/null &
       done
-      echo "$number[].server"
+      echo "${number}[].server"
     else
       run_task "$number" '' "$walltime" "$log" "$state/$number.script" >/dev/null 2>&1 </dev/null &
       echo "$number.server"
@@ -63,12 +63,12 @@ case ${0##*/} in
     for file in "$state/$number".*.state; do
       index=${file#"$state/$number."}
       id=$number.server
-      [[ $3 == *'[]'* ]] && id="$number[${index%.state}].server"
+      [[ $3 == *'[]'* ]] && id="${number}[${index%.state}].server"
       printf '%-17s %-16s %-16s  00:00:01 %s workq\n' "$id" "$(cat "$state/$number.name")" nobody "$(cat "$file")"
     done
     ;;
   qdel)
     number=${1%%[.[]*}
-    for file in "$state/$number".*.session; do pkill -TERM -s "$(cat "$file")" || true; done
+    for file in "$state/$number".*.session; do kill -TERM -- "-$(cat "$file")" 2>/dev/null || true; done
     ;;
 esac
