@@ -33,6 +33,8 @@ export async function runDoctorUser(
     ...{ home, env: process.env, directories, sitePrefix: options.site, signal },
   });
   const shell = readLoginShell();
+  if (!options.fix && edits.length > 0)
+    output.report({ type: 'note', text: `starting ${shell} with these files and without what can be mended, in turn` });
   const login = options.fix || edits.length === 0 ? [] : [await measureLogin({ home, shell, edits, tempDir, signal })];
   const findings = [...found, ...login.map(describeLogin)];
   const warnings = findings.filter(({ status }) => status === 'warning').length;

@@ -1,6 +1,7 @@
 // Programs that may start anything, as a user's login shell does: they get no terminal, and nothing of theirs stays.
 import { randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
 import type { Command } from './run-command.ts';
 import { planMortal } from './mortal-command.ts';
@@ -48,11 +49,17 @@ export async function runAlone(command: AloneCommand): Promise<AloneResult> {
   return { durationMs, isDone: !result.timedOut };
 }
 
-/** Again until there is none: one may have started another meanwhile. */
+/** Again until there is none, since one may have started another meanwhile; one that waits for a disk ends after that. */
 async function killMarked(mark: string): Promise<void> {
-  for (let left = await findMarked(mark); left.length > 0; left = await findMarked(mark))
+  for (let round = 0; round < MOST_ROUNDS; round++) {
+    const left = await findMarked(mark);
+    if (left.length === 0) return;
     for (const pid of left) killIfThere(pid);
+    await setTimeout(ROUND_MS);
+  }
 }
+const MOST_ROUNDS = 50;
+const ROUND_MS = 10;
 
 async function findMarked(mark: string): Promise<number[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);

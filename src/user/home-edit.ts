@@ -49,6 +49,8 @@ const CHECKS: Record<StartFile['shell'], readonly string[]> = {
 export async function writeHomeEdit(edit: HomeEdit, tempDir: string): Promise<WrittenEdit> {
   const { file, before } = edit;
   if (before === undefined) {
+    if (await lstatIfThere(file))
+      throw refuse('START_FILE_FOREIGN', 'is there and cannot be read, so it is left as it is', file, `ls -l ${file}`);
     await writeNewFile(file, Buffer.from(edit.after, 'latin1'));
     await syncPath(file);
     return { file, copy: undefined };

@@ -28,6 +28,8 @@ export interface LoginRequest {
 }
 
 const RUNS = 5;
+/** After that no other pair is begun: people wait for it. */
+const ENOUGH_MS = 30_000;
 const LIMIT_MS = 20_000;
 
 /** As a terminal does: login and interactive. tcsh takes -l only alone; what conda writes it reads in any case. */
@@ -53,7 +55,8 @@ export async function measureLogin(request: LoginRequest): Promise<LoginCost> {
     const before = await writeHome(request, path.join(dir, 'before'), 'before');
     const after = await writeHome(request, path.join(dir, 'after'), 'after');
     const ratios: number[] = [];
-    for (let run = 0; run < RUNS; run++) {
+    const started = performance.now();
+    while (ratios.length < RUNS && (ratios.length === 0 || performance.now() - started < ENOUGH_MS)) {
       const took: number[] = [];
       for (const home of [before, after]) {
         const env = { ...loginEnvironment(shell), HOME: home };
@@ -65,7 +68,7 @@ export async function measureLogin(request: LoginRequest): Promise<LoginCost> {
       ratios.push(asIs / mended);
     }
     const ratio = ratios.sort((a, b) => a - b)[Math.floor(ratios.length / 2)] ?? 1;
-    return { kind: 'measured', shell, ratio, runs: RUNS };
+    return { kind: 'measured', shell, ratio, runs: ratios.length };
   } finally {
     await removeTree(dir); // the links, not what they lead to
   }

@@ -196,7 +196,7 @@ describe('condense doctor user', () => {
         const env = { SHELL: '/bin/bash', PATH: '/usr/bin:/bin' };
         const { exitCode, stdout, stderr } = await runAsOrdinaryUser(home, command, env);
         expect(exitCode, stderr).toBe(0);
-        return JSON.parse(stdout) as Awaited<ReturnType<typeof doctor>>;
+        return JSON.parse(stdout.split('\n').at(-1) ?? '') as Awaited<ReturnType<typeof doctor>>;
       };
 
       expect(await doctor()).toMatchObject({ warnings: 1, written: [], login: { kind: 'measured' } });

@@ -154,6 +154,9 @@ describe('condense doctor user', () => {
     await expect(writeHomeEdit({ ...edit, after: 'if true; then\n' }, dir)).rejects.toThrow('would not read it');
     await put('.bashrc', 'something else\n');
     await expect(writeHomeEdit(edit, dir)).rejects.toThrow('changed meanwhile');
+    await symlink('/nowhere', at('.condarc'));
+    const made = { name: '.condarc', file: at('.condarc'), before: undefined, after: 'x' };
+    await expect(writeHomeEdit(made, dir)).rejects.toThrow('cannot be read');
 
     expect(await readFile(at('.bashrc'), 'utf8')).toBe('something else\n');
   });
