@@ -37,7 +37,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await daemons.stop();
-  await rm(path.dirname(daemons.conf), { recursive: true, force: true });
+  await rm(path.dirname(path.dirname(daemons.conf)), { recursive: true, force: true });
   await rm(dir, { recursive: true, force: true });
 });
 
