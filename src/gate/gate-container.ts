@@ -27,6 +27,12 @@ export interface GateContainer extends Inside {
   readonly close: () => Promise<void>;
 }
 
+/** A variable of the environment of one check and of all that it starts, and the same as `Command.group` has it. */
+export interface Mark {
+  readonly env: Readonly<Record<string, string>>;
+  readonly group: string;
+}
+
 export interface GateContainerRequest {
   readonly release: ReleaseLayout;
   readonly condaPrefix: string;
@@ -34,8 +40,8 @@ export interface GateContainerRequest {
   readonly marker: string;
   /** The environment of the container and of every check; CONDENSE_SESSION is off in it. */
   readonly env: Readonly<Record<string, string>>;
-  /** By which processes of this gate are known (`Command.group`). */
-  readonly group: string;
+  /** By which the processes of one check are known, and those of no other. */
+  readonly mark: () => Mark;
   /** A directory that the container shows: the working directory. */
   readonly cwd: string;
   /** nsenter(1), where the machine has it. */
@@ -57,17 +63,18 @@ const HOLDER = 'printf "%s\\n" "$$" && read -r';
  * @throws AppError GATE_FAILED where the launcher starts no container
  */
 export async function openGateContainer(request: GateContainerRequest): Promise<GateContainer> {
-  const { release, condaPrefix, env, group, cwd, nsenter, signal } = request;
+  const { release, condaPrefix, env, mark, cwd, nsenter, signal } = request;
   const python = `${condaPrefix}/bin/python3`;
   const start = (entry: readonly string[], command: InsideCommand): Promise<CommandEnd> => {
     const [program = '', ...before] = entry;
+    const own = mark();
     return runToEnd({
       program,
       args: [...before, '/usr/bin/env', '-C', command.cwd ?? cwd, command.program, ...command.args],
       cwd: '/',
-      env: { ...env, ...command.env },
+      env: { ...env, ...command.env, ...own.env },
       timeoutMs: command.timeoutMs,
-      ...{ signal, group },
+      ...{ signal, group: own.group },
     }).then((end) => {
       signal.throwIfAborted();
       return end;
@@ -95,21 +102,22 @@ async function readUserEntry(pid: number): Promise<string[]> {
 async function startHolder({
   release,
   env,
-  group,
+  mark,
   signal,
 }: GateContainerRequest): Promise<{ readonly pid: number; readonly close: () => Promise<void> }> {
+  const own = mark();
   const over = Promise.withResolvers<undefined>();
   const started = Promise.withResolvers<number>();
   const ended = runToEnd({
     program: release.launcher,
     args: ['--', '/bin/bash', '--norc', '-c', HOLDER],
     cwd: '/',
-    env,
+    env: { ...env, ...own.env },
     input: waitFor(over.promise),
     onLine: (line) => {
       if (/^[1-9]\d*$/.test(line)) started.resolve(Number(line));
     },
-    ...{ signal, group },
+    ...{ signal, group: own.group },
   });
   const refuse = (how: string): AppError =>
     new AppError(EXIT.gateFailed, {
@@ -129,7 +137,7 @@ async function startHolder({
   const close = async (): Promise<void> => {
     over.resolve(undefined);
     const late = setTimeout(() => {
-      killMarked(group); // what keeps the container busy, and the container
+      killMarked(own.group); // what keeps the container busy, and the container
     }, CLOSE_MS);
     await early;
     clearTimeout(late);

@@ -47,7 +47,8 @@ export interface TopModule {
 /**
  * Every top-level module of every package, sorted: a file, or a directory with `__init__`. A directory without one is a
  * namespace that packages share (PEP 420), where what is in it counts: `google/cloud/storage/__init__.py` is
- * `google.cloud.storage`.
+ * `google.cloud.storage`. Files that lie deeper in directories without `__init__` are data of some tool (ansible has 5,000
+ * of them): of a namespace with nothing else the namespace itself counts.
  */
 export function listTopModules({ packages, distributions }: Inventory): readonly TopModule[] {
   const owners = new Map<string, string>();
@@ -59,25 +60,27 @@ export function listTopModules({ packages, distributions }: Inventory): readonly
     for (const file of files) owners.set(file, name);
   }
   const found = new Map<string, string>();
+  const namespaces = new Map<string, string>();
   const regular = new Set<string>(); // directories with __init__: nothing below them is top-level
   for (const file of owners.keys()) if (/(^|\/)__init__\.(py|[^/]*so)$/.test(file)) regular.add(parentOf(file));
   for (const [file, owner] of owners) {
     const parts = file.split('/');
     const name = parts.pop() ?? '';
     const last = moduleName(name);
-    // A library without Python's tag that is in a directory without __init__ is mostly one that is loaded by other means.
-    if (
-      /^[^.]+\.so$/.test(name) &&
-      parts.length > 0 &&
-      !parts.some((_, index) => regular.has(parts.slice(0, index + 1).join('/')))
-    )
-      continue;
     if (last === undefined || !parts.every(isIdentifier)) continue;
     const outermost = parts.findIndex((_, index) => regular.has(parts.slice(0, index + 1).join('/')));
+    // A library without Python's tag that is in a directory without __init__ is mostly one that is loaded by other means.
+    const isLoose = outermost < 0 && parts.length > 0;
+    if (isLoose && (/^[^.]+\.so$/.test(name) || parts.length > 1)) {
+      namespaces.set(parts[0] ?? '', owner);
+      continue;
+    }
     const module = outermost >= 0 ? parts.slice(0, outermost + 1) : [...parts, last];
     if (module.at(-1) === '__init__' || module.some((part) => part.startsWith('__'))) continue;
     found.set(module.join('.'), found.get(module.join('.')) ?? owner);
   }
+  const tops = new Set([...found.keys()].map((module) => module.split('.')[0]));
+  for (const [top, owner] of namespaces) if (!tops.has(top)) found.set(top, owner);
   return [...found].map(([module, from]) => ({ module, from })).sort((a, b) => (a.module < b.module ? -1 : 1));
 }
 

@@ -15,7 +15,7 @@ import { describeEnd, minimalEnvironment, runToEnd, type CommandEnd } from '../s
 import { checkMetadata, readPipCheck } from './check-metadata.ts';
 import { checkScripts, parseScripts } from './check-scripts.ts';
 import { judge, type Waiver } from './exceptions.ts';
-import { openGateContainer, type GateContainer } from './gate-container.ts';
+import { openGateContainer, type GateContainer, type Mark } from './gate-container.ts';
 import { listTopModules, parseInventory, parseRecordNames, type Inventory } from './inventory.ts';
 import { INVENTORY_PROGRAM, RECORDS_PROGRAM, SCRIPTS_PROGRAM } from './inventory-program.ts';
 import { planMpiHello, readMpiHello } from './mpi-hello.ts';
@@ -45,14 +45,14 @@ export async function runGate(request: GateRequest): Promise<GateReport> {
   const { manifest, policy, scratch, waivers, report, signal } = request;
   const began = performance.now();
   const time = new Date();
-  const marker = `CONDENSE_GATE=${randomUUID()}`;
+  const marks = new Marks();
   let raw: readonly RawResult[];
   try {
     await removeTree(scratch); // what a killed one left
     for (const dir of ['home', 'work', 'reports']) await makeDir(path.join(scratch, dir));
-    raw = await new Gate(request, marker, time.toISOString().slice(0, 10)).run();
+    raw = await new Gate(request, marks, time.toISOString().slice(0, 10)).run();
   } finally {
-    killMarked(marker); // nothing of it goes on, whatever it has done to hide
+    killMarked(marks.all); // nothing of it goes on, whatever it has done to hide
     await removeTree(scratch);
   }
   signal.throwIfAborted();
@@ -74,19 +74,34 @@ const lastLines = (text: string): string => text.trimEnd().split('\n').slice(-20
 
 type Work = () => Promise<readonly RawResult[]>;
 
+/** Each check has a mark of its own: what ends one with its strays must leave the others, and the container. */
+class Marks {
+  readonly #id = randomUUID();
+  #count = 0;
+
+  /** What every mark begins with. */
+  get all(): string {
+    return `CONDENSE_GATE=${this.#id}/`;
+  }
+
+  readonly next = (): Mark => {
+    const value = `${this.#id}/${this.#count++}/`; // closed, so that none is the beginning of another
+    return { env: { CONDENSE_GATE: value }, group: `CONDENSE_GATE=${value}` };
+  };
+}
+
 class Gate {
   readonly #request: GateRequest;
   readonly #today: string;
-  readonly #marker: string;
+  readonly #marks: Marks;
   readonly #prefix: string;
   #env: Readonly<Record<string, string>>;
 
-  constructor(request: GateRequest, marker: string, today: string) {
+  constructor(request: GateRequest, marks: Marks, today: string) {
     this.#request = request;
-    this.#marker = marker;
+    this.#marks = marks;
     this.#today = today;
     this.#prefix = request.layout.condaPrefix(request.manifest.fullName);
-    const [name = '', value = ''] = marker.split('=');
     const { scratch } = request;
     this.#env = {
       ...minimalEnvironment(),
@@ -96,7 +111,6 @@ class Gate {
       CONDENSE_SESSION: 'off',
       // Both runtimes' names: the container shows the gate's directory, wherever that is.
       ...{ APPTAINER_BIND: scratch, SINGULARITY_BIND: scratch },
-      [name]: value,
     };
   }
 
@@ -111,7 +125,7 @@ class Gate {
         ...{
           marker: layout.marker(manifest.fullName),
           env: this.#env,
-          group: this.#marker,
+          mark: this.#marks.next,
           cwd: path.join(scratch, 'work'),
         },
       });
@@ -171,7 +185,8 @@ class Gate {
     const { policy, signal } = this.#request;
     const began = performance.now();
     const { timeoutMs } = policy;
-    const end = await runToEnd({ program, args, cwd: '/', env: this.#env, timeoutMs, signal, group: this.#marker });
+    const { env, group } = this.#marks.next();
+    const end = await runToEnd({ program, args, cwd: '/', env: { ...this.#env, ...env }, timeoutMs, signal, group });
     signal.throwIfAborted();
     return { end, result: { ...judgeEnd(name, end, secondsSince(began), timeoutMs), essential: true } };
   }

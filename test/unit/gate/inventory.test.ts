@@ -38,6 +38,12 @@ it('goes into a namespace, which has no __init__, and no further than what is im
   ).toEqual(['google.auth', 'google.cloud.storage', 'mpl']);
 });
 
+it('takes a namespace for one module where only data of a tool is deep in it, or a library that others load', () => {
+  expect(
+    modulesOf('ansible/x/plugins/a.py', 'ansible/y/plugins/b.py', 'attach/attach.so', 'backports/cache.py'),
+  ).toEqual(['ansible', 'attach', 'backports.cache']);
+});
+
 it('takes a directory for a package that another one brings the __init__ of', () => {
   expect(listTopModules(inventory({ core: ['plugins/__init__.py'], more: ['plugins/extra.py'] }))).toEqual([
     { module: 'plugins', from: 'core' },
@@ -52,7 +58,7 @@ it('leaves out what cannot be imported by a name, and libraries that others load
       'x-1.0.dist-info/METADATA',
       '__editable___x_finder.py',
       'data/set.one/__init__.py',
-      'attach/attach.so',
+      'data-x/y.py',
       'lib.so.1',
     ),
   ).toEqual([]);
