@@ -49,6 +49,7 @@ export const RECORDS_PROGRAM = `cd -- "$1/conda-meta" && shopt -s nullglob && fo
  * behind it. bash's own commands only. Its argument: the prefix.
  */
 export const SCRIPTS_PROGRAM = String.raw`
+[[ -d $1/bin ]] || exit 0
 cd -- "$1/bin" || exit
 PATH=$1/bin:/usr/bin:/bin
 shopt -s nullglob
