@@ -14,11 +14,8 @@ interface WrongScript {
   readonly script: string;
   /** As written after `#!`. */
   readonly interpreter: string;
-  /**
-   * `lost`: the image had it; `elsewhere`: a place of some other machine, or of the build;
-   * `host`: another node may have it.
-   */
-  readonly kind: 'lost' | 'elsewhere' | 'host';
+  /** `lost`: the image had it; `missing`: it never had, and neither does this host. */
+  readonly kind: 'lost' | 'missing';
   /** Where it was, of one that was lost. */
   readonly was?: string | undefined;
 }
@@ -48,8 +45,7 @@ export function auditScripts(request: {
       listPlaces(parsed, prefixInside).find((file) => one.locate(file)?.kind === 'file');
     if (isThere(view) !== undefined) continue;
     const was = then && isThere(then);
-    const isHost = /^\/(usr\/)?s?bin\//.test(parsed.interpreter);
-    const kind = was !== undefined ? 'lost' : isHost ? 'host' : 'elsewhere';
+    const kind = was !== undefined ? 'lost' : 'missing';
     const left = was !== undefined && then ? then.locate(was)?.inImage : undefined;
     wrong.push({ script, interpreter: parsed.written, kind, ...(left === undefined ? {} : { was: left }) });
   }

@@ -139,25 +139,16 @@ function findLostLinks(
   return problems;
 }
 
+/** What never had an interpreter is told; for commands the gate decides (src/gate/check-scripts.ts), where it can be waived. */
 function describeScripts({ wrong }: ScriptAnswer, taker: (file: string) => Taker): Problem[] {
-  return wrong.flatMap(({ script, interpreter, kind, was }) => {
-    if (kind === 'lost') {
+  return wrong
+    .filter(({ kind }) => kind === 'lost')
+    .map(({ script, interpreter, was }) => {
       const { rule, at } = taker(was ?? '');
       const message = `the script ${script} is for ${interpreter}: '${rule}' took ${was ?? 'that'}`;
       const hint = `keep it, or drop ${script}, too`;
-      return [{ code: 'INTERPRETER_LOST', message, at: at === '' ? undefined : at, hint }];
-    }
-    // Elsewhere than in bin they are examples, templates, and parts of other programs.
-    if (kind !== 'elsewhere' || !script.startsWith('bin/')) return [];
-    const message = `the command ${script} is for ${interpreter}, which the container does not have`;
-    return [
-      {
-        code: 'INTERPRETER_MISSING',
-        message,
-        hint: `report it to the maintainers of its package, or mend it in hooks.customise`,
-      },
-    ];
-  });
+      return { code: 'INTERPRETER_LOST', message, at: at === '' ? undefined : at, hint };
+    });
 }
 
 const broken = (object: string, why: string): Problem => ({ code: 'LIBRARY_BROKEN', message: `${object} ${why}` });
