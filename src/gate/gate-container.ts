@@ -114,6 +114,9 @@ async function startHolder({
     cwd: '/',
     env: { ...env, ...own.env },
     input: waitFor(over.promise),
+    onExit: () => {
+      over.resolve(undefined); // its input would be waited for
+    },
     onLine: (line) => {
       if (/^[1-9]\d*$/.test(line)) started.resolve(Number(line));
     },

@@ -33,6 +33,8 @@ export interface Command {
   readonly ownGroup?: boolean | undefined;
   /** How long it may clean up after `signal` or the time limit, before it is killed. Default: 5 s. */
   readonly killAfterMs?: number | undefined;
+  /** Called when the program itself is over, though `input` may not be. */
+  readonly onExit?: (() => void) | undefined;
   /** The exit code of condense when this command fails. */
   readonly failureExit?: ExitCode | undefined;
   /** What to tell the person when it fails. */
@@ -120,6 +122,7 @@ export async function runToEnd(command: Command): Promise<CommandEnd> {
       ? undefined
       : new ProcessGroup(child.nodeChildProcess, { ...command, marker: command.group });
   if (command.onLine) watchLines(child, command.onLine);
+  if (command.onExit) child.nodeChildProcess.once('exit', command.onExit);
   const stopLimit = command.ownGroup ? limitGroup(child, command) : undefined;
   const result = await child;
   stopLimit?.();
