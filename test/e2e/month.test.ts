@@ -3,8 +3,13 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
+import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeHome, runAsOrdinaryUser } from '../../ci/ordinary-user.ts';
+import { writeCondaPackage } from '../channel/conda-package.ts';
+import { writeRepodata } from '../channel/write-repodata.ts';
+import { makeObjects } from '../integration/build/made-libraries.ts';
 import { startSlurm, type Slurm } from './daemons.ts';
 import { writeHelloChannel } from './hello-channel.ts';
 import { startAsUser } from './start-as-user.ts';
@@ -25,10 +30,34 @@ beforeAll(async () => {
   await site.writeSpec('a', [channel], ['hello=1.0']);
 });
 afterAll(async () => {
+  await asRoot('rm', '-rf', hostMpi);
   await slurm.stop();
   await site.remove();
   await rm(home, { recursive: true, force: true });
 });
+
+/** Where the host has its MPI: not below /tmp, of which builds have one of their own. */
+const hostMpi = `/srv/condense-month-${process.pid}`;
+/** Where the tests are not root, they may be so without a password, as ci/setup needs it too. */
+const asRoot = async (...words: readonly [string, ...string[]]): Promise<void> => {
+  const [program, ...args] = process.getuid?.() === 0 ? words : (['sudo', '-n', ...words] as const);
+  await execa(program, args);
+};
+
+/** A package `openmpi`, and a program that needs its library, which Debian's has not. @returns the URL of their channel */
+async function writeMpiChannel(): Promise<string> {
+  const [dir, made] = [path.join(site.dir, 'mpi-channel'), path.join(site.dir, 'made')];
+  const [library, program] = ['lib/libsite_mpi.so.40', 'bin/mpi-hello'];
+  await makeObjects(made, [{ path: library }, { path: program, program: true, needs: [library] }]);
+  const write = async (name: string, file: string, depends: readonly string[]) =>
+    await writeCondaPackage({
+      ...{ dir, format: 'conda' },
+      index: { name, version: '1.0', build: '0', build_number: 0, subdir: 'linux-64', depends: [...depends] },
+      files: [{ type: 'file', path: file, mode: 0o755, data: await readFile(path.join(made, file)) }],
+    });
+  await writeRepodata(dir, [await write('openmpi', library, []), await write('mpi-hello', program, ['openmpi'])]);
+  return pathToFileURL(dir).href;
+}
 
 /** The configuration of the site, with these environments. */
 async function writeSite(environments: Readonly<Record<string, string>>, notify = 'cat >>"$1"'): Promise<void> {
@@ -37,7 +66,7 @@ async function writeSite(environments: Readonly<Record<string, string>>, notify 
     Object.entries(environments)
       .map(([name, options]) => `  ${name}: ${options}\n`)
       .join(''),
-    `notify: { command: ${command} }\nscheduler: { options: ['--cpus-per-task=2'] }\n`,
+    `notify: { command: ${command} }\nbinds: { run: [/etc, /usr, /var, /run, ${hostMpi}] }\nscheduler: { options: ['--cpus-per-task=2'] }\n`,
   );
 }
 
@@ -126,6 +155,35 @@ describe('a month in the life of a site', () => {
     expect((await notices()).at(-1)).toMatchObject({ action: 'rollback', subject: 'a', restores: 2 });
     await site.writeSpec('a', [channel], ['hello=1.1']); // as the commit that brought it is taken back
     await site.condenseOk('lock', 'a');
+  });
+
+  it('day 12: MPI is upgraded on the host under a release that uses it; doctor says which, and what mends it', async () => {
+    const mpi = async (): Promise<string> => {
+      const load = `. /etc/profile.d/modules.sh; module use ${site.modules}; module load conda/mpi-1 && mpi-hello 2>&1 && echo ran`;
+      return (await runAsOrdinaryUser(home, ['bash', '-c', load])).stdout;
+    };
+    await asRoot('mkdir', hostMpi);
+    await asRoot('chown', String(process.getuid?.()), hostMpi);
+    await makeObjects(hostMpi, [{ path: 'lib/libsite_mpi.so.40' }]);
+    await site.writeSpec('mpi', [await writeMpiChannel()], ['mpi-hello']);
+    const replaced = `{ version: '1', replace: { openmpi: ${hostMpi} } }`;
+    await writeSite({ a: `{ version: '1', stable: '1' }`, mpi: replaced });
+    await site.condenseOk('install', 'mpi');
+    expect(await mpi()).toBe('ran');
+
+    await rm(path.join(hostMpi, 'lib/libsite_mpi.so.40'));
+    await makeObjects(hostMpi, [{ path: 'lib/libsite_mpi.so.41' }]);
+
+    expect(await mpi()).toContain('libsite_mpi.so.40');
+    const { exitCode, stdout } = await site.condense('doctor');
+    expect(exitCode).not.toBe(0);
+    expect(stdout).toMatch(/^failure mpi-1: .*libsite_mpi\.so\.40: .* does not have it any more$/m);
+    expect(stdout).toContain('condense install --rebuild mpi');
+    await writeSite({ a: `{ version: '1', stable: '1' }`, mpi: `{ version: '1' }` });
+    await site.condenseOk('install', 'mpi');
+    expect(await mpi()).toBe('ran');
+    expect(await look('a')).toEqual({ a: says('1.1', 'a-1') });
+    await site.condenseOk('remove', 'mpi-1');
   });
 
   it('day 15: two new environments are built at once as a job array, and shown in one step', async () => {
