@@ -3,16 +3,14 @@ import path from 'node:path';
 import type { Layout, StoreLayout } from '../site/layout.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
-import { lstatIfThere, pathExists, readdir, readRegularText, removeTree } from '../system/files.ts';
+import { lstatIfThere, pathExists, readdir, readdirIfThere, readRegularText, removeTree } from '../system/files.ts';
 import { parseManifest, type ReleaseManifest } from './manifest.ts';
 import { readCurrentGeneration } from './site-state.ts';
 import { verifyRelease } from './verify-release.ts';
 
 /** Ids of the releases on disk, newest first. */
 export async function readReleaseIds(layout: Layout, fullName: string): Promise<string[]> {
-  const dir = layout.releasesOf(fullName);
-  if (!(await pathExists(dir))) return [];
-  return (await readdir(dir))
+  return ((await readdirIfThere(layout.releasesOf(fullName))) ?? [])
     .filter((name) => /^\d{8}T\d{6}Z-/.test(name))
     .sort()
     .toReversed();

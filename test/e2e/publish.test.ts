@@ -119,9 +119,13 @@ describe('publishing, as users see it', () => {
     const text = await readFile(manifest, 'utf8');
     await chmod(manifest, 0o644);
     await writeFile(manifest, text.slice(0, 100));
+    const stray = path.join(site.prefix, 'apps/condense/releases/stray');
+    await writeFile(stray, '');
 
     const { exitCode, stdout, stderr } = await site.condense('list', '--releases');
 
+    expect(await site.condenseOk('status')).toContain('a-1');
+    await rm(stray);
     await writeFile(manifest, text);
     expect(exitCode).toBe(7);
     for (const id of whole) expect(stdout).toContain(id);
