@@ -96,7 +96,7 @@ describe('the command line', () => {
     { args: ['install', 'nope'], says: ['ENVIRONMENT_UNKNOWN', '"nope"', 'there are: a, b'] },
     { args: ['rollback', 'nope'], says: ['ENVIRONMENT_UNKNOWN', '"nope"', 'there are: a, b'] },
     { args: [], says: ['Usage: condense'] },
-    { args: ['install'], says: [/missing required argument/] },
+    { args: ['install'], says: ['no environment was named', 'condense install <environment>'] },
     { args: ['frobnicate'], says: [`unknown command 'frobnicate'`, 'condense --help'] },
     { args: ['config', 'frobnicate'], says: [`unknown command 'frobnicate'`] },
     { args: ['config', 'check', '--strict'], says: [`unknown option '--strict'`] },
