@@ -65,6 +65,10 @@ describe('verify', () => {
       links: [
         { path: 'bin/hello', target: '../launcher' },
         { path: 'bin/hello-later', target: '../launcher' },
+        { path: 'prefix/bin', target: '../bin' },
+        ...['include', 'lib', 'libexec', 'share', 'ssl'].map((name) => ({
+          ...{ path: `prefix/${name}`, target: `/opt/conda/a-1/${name}` },
+        })),
       ],
     });
     const answer = JSON.parse(
