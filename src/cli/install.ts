@@ -63,7 +63,7 @@ export async function runInstall(session: Session, named: readonly string[], opt
     }
     const { manifest, built, because } = await build(session, plan, options);
     const release = { fullName: plan.fullName, id: manifest.id };
-    const hold = built ? undefined : findHold(await readHistory(session.layout), release.fullName, release.id);
+    const hold = built ? undefined : await readHold(session, release);
     if (hold) {
       reportHeld(session, release, hold);
       continue;
@@ -80,6 +80,12 @@ export async function runInstall(session: Session, named: readonly string[], opt
     ]);
   }
   checkFollowUp(followUp);
+}
+
+/** Of what is live nobody has to look through the whole history. */
+async function readHold({ layout }: Session, { fullName, id }: ReleaseName): Promise<HistoryEntry | undefined> {
+  const isLive = (await readCurrentGeneration(layout))?.versions.get(fullName) === id;
+  return isLive ? undefined : findHold(await readHistory(layout), fullName, id);
 }
 
 /** A run by the clock must not undo what somebody did at night. */

@@ -3,7 +3,7 @@ import type { ReleaseLayout } from '../site/layout.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { readLinkIfThere } from '../system/files.ts';
-import { killMarked } from '../system/process-group.ts';
+import { killMarked } from '../system/marked-processes.ts';
 import { describeEnd, runToEnd, type CommandEnd } from '../system/run-command.ts';
 
 export interface InsideCommand {

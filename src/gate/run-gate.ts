@@ -10,7 +10,7 @@ import type { Layout } from '../site/layout.ts';
 import { AppError } from '../system/app-error.ts';
 import type { Report } from '../system/events.ts';
 import { makeDir, removeTree } from '../system/files.ts';
-import { killMarked } from '../system/process-group.ts';
+import { killMarked } from '../system/marked-processes.ts';
 import { describeEnd, minimalEnvironment, runToEnd, type CommandEnd } from '../system/run-command.ts';
 import { checkMetadata, readPipCheck } from './check-metadata.ts';
 import { checkScripts, parseScripts } from './check-scripts.ts';

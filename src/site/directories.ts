@@ -4,7 +4,7 @@ import { STORE_DIR } from '../config/config-rules.ts';
 import type { SiteConfig } from '../config/site-config.ts';
 import { AppError, type Problem } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
-import { canWrite, lstatIfThere, stat, statfs } from '../system/files.ts';
+import { canWrite, findNearest, stat, statfs } from '../system/files.ts';
 import { describeSystemError } from '../system/system-error.ts';
 import type { Finding } from './finding.ts';
 
@@ -54,7 +54,7 @@ async function probeDirectory(wanted: Directory): Promise<Finding> {
 async function lookAt(wanted: Directory): Promise<{ readonly dir: string; readonly problem?: Problem | undefined }> {
   let { dir } = wanted;
   try {
-    while (!(await lstatIfThere(dir)) && dir !== path.dirname(dir)) dir = path.dirname(dir);
+    dir = await findNearest(dir);
     if (!(await stat(dir)).isDirectory()) {
       const hint = `choose another ${wanted.key} in install_config.yaml`;
       return { dir, problem: { code: 'DIRECTORY_INVALID', message: 'is not a directory', at: dir, hint } };

@@ -130,6 +130,13 @@ export async function lstatIfThere(file: string): Promise<Awaited<ReturnType<typ
   }
 }
 
+/** The directory itself, or the nearest one above it that there is: in which it will be made. */
+export async function findNearest(start: string): Promise<string> {
+  let dir = start;
+  while (!(await lstatIfThere(dir)) && dir !== path.dirname(dir)) dir = path.dirname(dir);
+  return dir;
+}
+
 /** Names in a directory; `undefined` where there is none by that name. */
 export async function readdirIfThere(dir: string): Promise<string[] | undefined> {
   try {

@@ -1,5 +1,5 @@
 // A program with a process group of its own: all of the group ends with it, and what left the group is found by a variable.
-import { readdirSync, readFileSync } from 'node:fs';
+import { killIfThere, killMarked } from './marked-processes.ts';
 
 /** Between asking and killing, and between the end of a program and that of those who keep its output open. */
 const GRACE_MS = 5000;
@@ -80,32 +80,5 @@ export class ProcessGroup {
 
   #after(ms: number, work: () => void): void {
     this.#timers.push(setTimeout(work, ms));
-  }
-}
-
-/**
- * Kills every process of this account that was started with a variable: those too that made themselves a session of
- * their own. One that has written over its environment is not found.
- * @param marker `NAME=value`, or what it begins with
- */
-export function killMarked(marker: string): void {
-  const wanted = Buffer.from(`\0${marker}`);
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name) || Number(name) === process.pid) continue;
-    let environment: Buffer;
-    try {
-      environment = readFileSync(`/proc/${name}/environ`);
-    } catch {
-      continue; // it is somebody else's, or has ended
-    }
-    if (Buffer.concat([Buffer.from('\0'), environment]).includes(wanted)) killIfThere(Number(name), 'SIGKILL');
-  }
-}
-
-function killIfThere(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { minimalEnvironment, runCommand } from './run-command.ts';
-import { canWrite, lstatIfThere, openUnnamed } from './files.ts';
+import { canWrite, findNearest, openUnnamed } from './files.ts';
 
 /** What one directory is going to hold. */
 export interface Reservation {
@@ -27,8 +27,8 @@ export async function probeReservations(
   try {
     const refusals: (Refusal | undefined)[] = [];
     for (const { dir, bytes } of wanted) {
-      const place = await findPlace(dir);
-      if (bytes < 1 || place === undefined) refusals.push(undefined);
+      const place = await findNearest(dir);
+      if (bytes < 1 || !(await canWrite(place))) refusals.push(undefined);
       else {
         const handle = await openUnnamed(path.join(place, `.condense-room-${randomBytes(6).toString('hex')}`));
         handles.push(handle);
@@ -51,10 +51,4 @@ async function reserve(handle: FileHandle, bytes: number, signal?: AbortSignal):
   });
   if (stderr.includes('Disk quota exceeded')) return 'quota';
   return stderr.includes('No space left on device') ? 'space' : undefined;
-}
-
-async function findPlace(start: string): Promise<string | undefined> {
-  let dir = start;
-  while (!(await lstatIfThere(dir)) && dir !== path.dirname(dir)) dir = path.dirname(dir);
-  return (await canWrite(dir)) ? dir : undefined;
 }

@@ -1,10 +1,10 @@
 // Programs that may start anything, as a user's login shell does: they get no terminal, and nothing of theirs stays.
 import { randomUUID } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
-import type { Command } from './run-command.ts';
+import { killMarked } from './marked-processes.ts';
 import { planMortal } from './mortal-command.ts';
+import type { Command } from './run-command.ts';
 
 /** Tells the processes of one run from all others. */
 const MARK = 'CONDENSE_RUN';
@@ -44,43 +44,17 @@ export async function runAlone(command: AloneCommand): Promise<AloneResult> {
   });
   const result = await child;
   const durationMs = performance.now() - started;
-  await killMarked(mark);
+  await killAllMarked(mark);
   command.signal?.throwIfAborted();
   return { durationMs, isDone: !result.timedOut };
 }
 
 /** Again until there is none, since one may have started another meanwhile; one that waits for a disk ends after that. */
-async function killMarked(mark: string): Promise<void> {
+async function killAllMarked(mark: string): Promise<void> {
   for (let round = 0; round < MOST_ROUNDS; round++) {
-    const left = await findMarked(mark);
-    if (left.length === 0) return;
-    for (const pid of left) killIfThere(pid);
+    if (killMarked(mark) === 0) return;
     await setTimeout(ROUND_MS);
   }
 }
 const MOST_ROUNDS = 50;
 const ROUND_MS = 10;
-
-async function findMarked(mark: string): Promise<number[]> {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
-  const marked = await Promise.all(pids.map(async (pid) => (await readEnvironment(pid)).includes(mark)));
-  return pids.filter((_, index) => marked[index]);
-}
-
-/** Empty where the process is gone, a zombie, or somebody else's (proc(5)). */
-async function readEnvironment(pid: number): Promise<string[]> {
-  try {
-    return (await readFile(`/proc/${pid}/environ`, 'utf8')).split('\0');
-  } catch (error) {
-    if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
-    throw error;
-  }
-}
-
-function killIfThere(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
-}

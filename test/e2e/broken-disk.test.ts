@@ -8,13 +8,12 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { runWithFault } from '../integration/release/file-calls.ts';
 import { MadeSite, type MadeRelease } from '../integration/release/made-site.ts';
 import { condense, type Ran } from './test-site.ts';
+import { asRoot } from '../as-root.ts';
 
 let dir: string;
 let site: MadeSite;
 let first: MadeRelease;
 let second: MadeRelease;
-const asRoot = (program: string, ...args: string[]): [string, string[]] =>
-  process.getuid?.() === 0 ? [program, args] : ['sudo', ['-n', program, ...args]];
 const remount = (options: string) => execa(...asRoot('mount', '-o', `remount,${options}`, dir));
 const ROOM = 'rw,size=64m,nr_inodes=10000';
 

@@ -5,6 +5,7 @@ import { mkdir, readdir, rm, symlink } from 'node:fs/promises';
 import path from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { asRoot } from '../as-root.ts';
 import { serveChannel, type ServedChannel } from '../channel/serve-channel.ts';
 import { writeCondaPackage } from '../channel/conda-package.ts';
 import { writeRepodata } from '../channel/write-repodata.ts';
@@ -45,11 +46,6 @@ afterAll(async () => {
   await unmountAll();
   await live.remove();
 });
-
-/** Where the tests are not root, they may be so without a password, as ci/setup needs it too. */
-function asRoot(program: string, ...args: string[]): [string, string[]] {
-  return process.getuid?.() === 0 ? [program, args] : ['sudo', ['-n', program, ...args]];
-}
 
 async function mountSmall(dir: string, options: string): Promise<void> {
   await rm(dir, { recursive: true, force: true });

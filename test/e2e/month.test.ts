@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeHome, runAsOrdinaryUser } from '../../ci/ordinary-user.ts';
+import { asRoot } from '../as-root.ts';
 import { writeCondaPackage } from '../channel/conda-package.ts';
 import { writeRepodata } from '../channel/write-repodata.ts';
 import { makeObjects } from '../integration/build/made-libraries.ts';
@@ -30,7 +31,7 @@ beforeAll(async () => {
   await site.writeSpec('a', [channel], ['hello=1.0']);
 });
 afterAll(async () => {
-  await asRoot('rm', '-rf', hostMpi);
+  await execa(...asRoot('rm', '-rf', hostMpi));
   await slurm.stop();
   await site.remove();
   await rm(home, { recursive: true, force: true });
@@ -38,11 +39,6 @@ afterAll(async () => {
 
 /** Where the host has its MPI: not below /tmp, of which builds have one of their own. */
 const hostMpi = `/srv/condense-month-${process.pid}`;
-/** Where the tests are not root, they may be so without a password, as ci/setup needs it too. */
-const asRoot = async (...words: readonly [string, ...string[]]): Promise<void> => {
-  const [program, ...args] = process.getuid?.() === 0 ? words : (['sudo', '-n', ...words] as const);
-  await execa(program, args);
-};
 
 /** A package `openmpi`, and a program that needs its library, which Debian's has not. @returns the URL of their channel */
 async function writeMpiChannel(): Promise<string> {
@@ -162,8 +158,8 @@ describe('a month in the life of a site', () => {
       const load = `. /etc/profile.d/modules.sh; module use ${site.modules}; module load conda/mpi-1 && mpi-hello 2>&1 && echo ran`;
       return (await runAsOrdinaryUser(home, ['bash', '-c', load])).stdout;
     };
-    await asRoot('mkdir', hostMpi);
-    await asRoot('chown', String(process.getuid?.()), hostMpi);
+    await execa(...asRoot('mkdir', hostMpi));
+    await execa(...asRoot('chown', String(process.getuid?.()), hostMpi));
     await makeObjects(hostMpi, [{ path: 'lib/libsite_mpi.so.40' }]);
     await site.writeSpec('mpi', [await writeMpiChannel()], ['mpi-hello']);
     const replaced = `{ version: '1', replace: { openmpi: ${hostMpi} } }`;

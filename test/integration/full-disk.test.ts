@@ -6,10 +6,9 @@ import { execa } from 'execa';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { writeBytecode } from '../../src/conda/bytecode.ts';
 import { runCommand } from '../../src/system/run-command.ts';
+import { asRoot } from '../as-root.ts';
 
 let prefix: string;
-const asRoot = (program: string, ...args: string[]): [string, string[]] =>
-  process.getuid?.() === 0 ? [program, args] : ['sudo', ['-n', program, ...args]];
 
 beforeEach(async () => {
   prefix = await mkdtemp(path.join(os.tmpdir(), 'condense-full-'));

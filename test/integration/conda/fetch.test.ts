@@ -10,6 +10,7 @@ import { cachedPackageFile, fetchPackages, type FetchRequest } from '../../../sr
 import { AppError } from '../../../src/system/app-error.ts';
 import type { WorkEvent } from '../../../src/system/events.ts';
 import { serve, tempDir, type Server } from './solve-channel.ts';
+import { asRoot } from '../../as-root.ts';
 
 const content = Buffer.alloc(300_000, 'conda package ');
 const sha256 = (bytes: string | Buffer) => createHash('sha256').update(bytes).digest('hex');
@@ -259,11 +260,7 @@ test('begins anew where what was left belongs to another account, which alone ma
   });
   const url = `${server.url}/a-1-0.conda`;
   const file = await killDownload(url, 100_000);
-  await execa(process.getuid?.() === 0 ? 'chown' : 'sudo', [
-    ...(process.getuid?.() === 0 ? [] : ['-n', 'chown']),
-    '12345',
-    file,
-  ]);
+  await execa(...asRoot('chown', '12345', file));
 
   await fetchInto([wanted(url)]);
 

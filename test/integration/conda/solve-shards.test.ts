@@ -13,6 +13,7 @@ import { serveChannel, type ServedChannel } from '../../channel/serve-channel.ts
 import { writeRepodata } from '../../channel/write-repodata.ts';
 import { renderShardIndex, writeShards, type ShardOptions } from './shard-repodata.ts';
 import { record, serve, solve, tempDir, type Asked, type Server } from './solve-channel.ts';
+import { asRoot } from '../../as-root.ts';
 
 let dir: string;
 let cache: string;
@@ -171,12 +172,10 @@ test('a shard that the disk has changed is fetched again', async () => {
 test('a cache that cannot be written is named, and not the channel', async () => {
   const server = await served();
   const shards = path.join(cache, 'shards');
-  const asRoot = (program: string, ...args: string[]) =>
-    process.getuid?.() === 0 ? execa(program, args) : execa('sudo', ['-n', program, ...args]);
   await mkdir(shards);
-  await asRoot('mount', '-t', 'tmpfs', '-o', 'ro', 'none', shards);
+  await execa(...asRoot('mount', '-t', 'tmpfs', '-o', 'ro', 'none', shards));
   const asked = { specs: ['app'], channels: [`${server.url}/main`], repodataCacheDir: cache };
-  const error = await failure(asked).finally(() => asRoot('umount', shards));
+  const error = await failure(asked).finally(() => execa(...asRoot('umount', shards)));
 
   expect(error).toMatchObject({ exit: 5, problems: [{ code: 'FILE_SYSTEM_READ_ONLY' }] });
 });

@@ -9,6 +9,7 @@ import { readGenerations } from '../../../src/release/site-state.ts';
 import type { Layout } from '../../../src/site/layout.ts';
 import { makeLayout } from '../../unit/make-layout.ts';
 import { writeGatedFiles } from './gated-files.ts';
+import { asRoot } from '../../as-root.ts';
 
 const root = path.resolve(import.meta.dirname, '../../..');
 const HOSTS = ['left', 'right'];
@@ -52,9 +53,7 @@ function runOn(host: string, code: string) {
     '--input-type=module',
     '-e',
   ];
-  const words = ['unshare', '--uts', '--', 'sh', ...inner, script];
-  const [program = '', ...args] = process.getuid?.() === 0 ? words : ['sudo', '-n', ...words];
-  return execa(program, args, { reject: false });
+  return execa(...asRoot('unshare', '--uts', '--', 'sh', ...inner, script), { reject: false });
 }
 
 it('publishes from both in turn: no generation is lost, and each has what both had published by then', async () => {

@@ -7,6 +7,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { checkAclSupport, parseAcls, readAcls, writeReaders } from '../../../src/site/access-lists.ts';
 import { readAccessPolicy, writePermissions } from '../../../src/site/permissions.ts';
 import { makeConfig } from '../../unit/make-layout.ts';
+import { asRoot } from '../../as-root.ts';
 
 async function makeRoot(): Promise<string> {
   const root = await mkdtemp(path.join(os.tmpdir(), 'condense-acl-'));
@@ -15,8 +16,6 @@ async function makeRoot(): Promise<string> {
 }
 
 /** Where the tests are not root, they may be so without a password, as ci/setup needs it too. */
-const asRoot = (program: string, ...args: string[]): [string, string[]] =>
-  process.getuid?.() === 0 ? [program, args] : ['sudo', ['-n', program, ...args]];
 
 /** ramfs has no lists, on any kernel. */
 async function mountWithoutAcls(): Promise<string> {

@@ -5,11 +5,10 @@ import path from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { probeReservations } from '../../../src/system/reserve-room.ts';
+import { asRoot } from '../../as-root.ts';
 
 let dir: string;
 const at = (name: string): string => path.join(dir, name);
-const asRoot = (program: string, ...args: string[]): [string, string[]] =>
-  process.getuid?.() === 0 ? [program, args] : ['sudo', ['-n', program, ...args]];
 beforeAll(async () => {
   dir = await mkdtemp(path.join(os.tmpdir(), 'condense-room-'));
   await mkdir(at('small'));
