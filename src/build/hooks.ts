@@ -1,5 +1,5 @@
 // Programs of the site that are run while an environment is built: confined to the prefix, with an environment of their own
-// (docs/admins.md), an end and a log.
+// (docs/admin.md), an end and a log.
 import path from 'node:path';
 import type { HookRule, HookStage } from '../config/site-config.ts';
 import { AppError } from '../system/app-error.ts';
@@ -104,7 +104,7 @@ export async function runPackHook(
   return { ...run, added: 0, changed: 0, removed: 0 };
 }
 
-/** The whole environment of a hook. docs/admins.md describes it. */
+/** The whole environment of a hook. docs/admin.md describes it. */
 function planHookVariables(plan: BuildPlan, stage: HookStage, scratch: string): Record<string, string> {
   const { environment, fullName, condaPrefix } = plan;
   return {

@@ -29,7 +29,7 @@ export interface TaskOptions {
   readonly dryRun?: boolean | undefined;
 }
 
-/** What a job on another node reads of its caller's environment: where programs are, the network, logins (docs/admins.md). */
+/** What a job on another node reads of its caller's environment: where programs are, the network, logins (docs/admin.md). */
 const PASSED =
   /^(PATH|NETRC|RATTLER_AUTH_FILE|BINSTAR_CONFIG_DIR|SSL_CERT_FILE|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|NODE_EXTRA_CA_CERTS|CONDA_OVERRIDE_[A-Z0-9_]+|https?_proxy|no_proxy)$/i;
 

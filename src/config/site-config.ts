@@ -40,7 +40,7 @@ export interface SiteConfig {
   readonly environments: ReadonlyMap<string, EnvironmentOptions>;
 }
 
-/** Signatures of manifests (docs/admins.md). Paths are absolute. */
+/** Signatures of manifests (docs/admin.md). Paths are absolute. */
 export interface SigningPolicy {
   /** The key that builds sign with, for `ssh-keygen -Y sign`: condense never reads it. */
   readonly key?: string | undefined;
@@ -50,7 +50,7 @@ export interface SigningPolicy {
   readonly required: boolean;
 }
 
-/** Who may do what with a release, besides its owner (docs/admins.md). */
+/** Who may do what with a release, besides its owner (docs/admin.md). */
 interface PermissionPolicy {
   /** Groups that may read the images besides `groups.users`, by POSIX ACL. */
   readonly readers: readonly string[];
@@ -75,7 +75,7 @@ interface SessionPolicy {
   readonly directory: string;
 }
 
-/** What jobs of a batch system are given (docs/admins.md). */
+/** What jobs of a batch system are given (docs/admin.md). */
 interface SchedulerOptions {
   /** Words of sbatch or qsub. */
   readonly options: readonly string[];
@@ -163,7 +163,7 @@ export interface GateException {
   readonly until: string;
 }
 
-/** What a release must pass (docs/admins.md). */
+/** What a release must pass (docs/admin.md). */
 export interface GatePolicy {
   /** Modules that are imported besides the top-level ones of all packages. */
   readonly imports: readonly string[];

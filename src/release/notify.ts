@@ -5,7 +5,7 @@ import { runCommand } from '../system/run-command.ts';
 import type { FaceChange } from './generation-record.ts';
 import type { JournalEntry } from './journal.ts';
 
-/** What it reads from stdin, as one line of JSON (docs/admins.md). */
+/** What it reads from stdin, as one line of JSON (docs/admin.md). */
 export interface Notice extends JournalEntry {
   readonly generation: number;
   readonly changes: readonly FaceChange[];

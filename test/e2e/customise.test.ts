@@ -98,7 +98,7 @@ it('gives a hook the environment that the documentation says, keeps what it prin
   const names = [...log.matchAll(/^([A-Z_]+)=/gm)]
     .map(([, name]) => name)
     .filter((name) => !/^(PWD|SHLVL|_|OLDPWD)$/.test(name ?? ''));
-  const documented = await readFile(path.resolve(import.meta.dirname, '../../docs/admins.md'), 'utf8');
+  const documented = await readFile(path.resolve(import.meta.dirname, '../../docs/admin.md'), 'utf8');
 
   expect(log).toContain('site\n');
   expect(log).toContain('CONDENSE_FULL_NAME=a-1\n');
