@@ -7,6 +7,7 @@ import { EXIT } from '../system/exit-codes.ts';
 import type { Report } from '../system/events.ts';
 import { readLinkIfThere, removeEmptyDir, removeTree, walkTree } from '../system/files.ts';
 import { planDrop, type DropCount, type PrefixEntry } from './drop-plan.ts';
+import { describeSize } from '../system/describe-size.ts';
 
 export interface DropRequest {
   readonly prefixOnDisk: string;
@@ -46,7 +47,7 @@ export async function removeDropped(request: DropRequest): Promise<readonly Drop
   for (const pattern of plan.unmatched)
     report({ type: 'note', text: `drop: '${pattern}' matches nothing (${placeOf(pattern) ?? ''})` });
   for (const { rule, files, bytes } of plan.report)
-    report({ type: 'note', text: `dropped ${files} files, ${(bytes / 1e6).toFixed(1)} MB: ${rule}` });
+    report({ type: 'note', text: `dropped ${files} files, ${describeSize(bytes)}: ${rule}` });
   return plan.report;
 }
 

@@ -4,6 +4,7 @@ import { readFreeRoom, type FreeRoom } from '../system/disk-room.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { probeReservations, type Refusal } from '../system/reserve-room.ts';
 import type { Downloads } from './plan-space.ts';
+import { describeSize } from '../system/describe-size.ts';
 
 /** What is going to be written below one directory, at the least. */
 export interface RoomNeed {
@@ -45,7 +46,7 @@ export function findShortRoom(needs: readonly RoomNeed[], rooms: readonly (FreeR
     const lacksInodes = room.inodes !== undefined && room.inodes < inodes;
     if (room.bytes >= bytes && !lacksInodes) return [];
     const [wanted, free] =
-      room.bytes < bytes ? [megabytes(bytes), megabytes(room.bytes)] : [`${inodes} inodes`, String(room.inodes)];
+      room.bytes < bytes ? [describeSize(bytes), describeSize(room.bytes)] : [`${inodes} inodes`, String(room.inodes)];
     return {
       code: 'DISK_TOO_SMALL',
       message: `this build takes ${wanted} or more in ${dirs.join(' and ')}, and ${free} are free: nothing was begun`,
@@ -77,10 +78,8 @@ function describeRefusal({ dir, bytes }: RoomNeed, refusal: Refusal, room: FreeR
   const look = room ? `df -h ${room.mountPoint}` : 'df -h';
   return {
     code: refusal === 'quota' ? 'QUOTA_EXCEEDED' : 'DISK_TOO_SMALL',
-    message: `this build takes ${megabytes(bytes)} or more there, and ${why}: nothing was begun`,
+    message: `this build takes ${describeSize(bytes)} or more there, and ${why}: nothing was begun`,
     at: dir,
     hint: `${refusal === 'quota' ? 'quota -s; ' : ''}${look}; make room there, then run the command again`,
   };
 }
-
-const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;

@@ -1,5 +1,6 @@
 // What differs between two releases, as lines for people.
 import type { ReleaseComparison } from '../release/release-diff.ts';
+import { describeSize } from '../system/describe-size.ts';
 
 type Package = ReleaseComparison['packages']['added'][number];
 type ActivationChange = ReleaseComparison['activation']['added'][number];
@@ -30,7 +31,7 @@ export function describeComparison({
     ...(packageLines.length === 0 ? ['packages are the same'] : ['packages:', ...packageLines]),
     ...(commandLines.length === 0 ? ['commands are the same'] : ['commands:', ...commandLines]),
     ...(moduleLines.length === 0 ? ['what the module sets is the same'] : ['module:', ...moduleLines]),
-    `image: ${describeSize(image)}`,
+    `image: ${describeImage(image)}`,
     inputs.length === 0 ? 'no input of the build differs' : `inputs that differ: ${inputs.join(', ')}`,
     ...tools.map(({ name, from, to }) => `tool ${name}: ${printable(from ?? 'none')} -> ${printable(to ?? 'none')}`),
   ];
@@ -53,13 +54,12 @@ function describeActivation({ kind, name, ...rest }: ActivationChange): string {
   return printable([kind, name, ...values].join(' '));
 }
 
-function describeSize({ from, to }: ReleaseComparison['image']): string {
-  const mb = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
+function describeImage({ from, to }: ReleaseComparison['image']): string {
   const more = to.sizeBytes - from.sizeBytes;
   const size =
     more === 0
-      ? mb(to.sizeBytes)
-      : `${mb(from.sizeBytes)} -> ${mb(to.sizeBytes)} (${more > 0 ? '+' : '-'}${mb(Math.abs(more))})`;
+      ? describeSize(to.sizeBytes)
+      : `${describeSize(from.sizeBytes)} -> ${describeSize(to.sizeBytes)} (${more > 0 ? '+' : '-'}${describeSize(Math.abs(more))})`;
   const inodes = from.inodes === to.inodes ? `${to.inodes} inodes` : `${from.inodes} -> ${to.inodes} inodes`;
   return `${size}, ${inodes} inside`;
 }

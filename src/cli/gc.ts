@@ -6,6 +6,7 @@ import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { describeSystemError } from '../system/system-error.ts';
 import type { Session } from './session.ts';
+import { describeSize } from '../system/describe-size.ts';
 
 export async function runGc(session: Session, options: { readonly dryRun?: boolean | undefined }): Promise<void> {
   const { config, layout, signal } = session;
@@ -63,8 +64,4 @@ function describeCounts(items: readonly CollectItem[]): string {
   return [...counts]
     .map(([kind, count]) => `${count} ${kind}${count === 1 || kind === 'scratch' ? '' : 's'}`)
     .join(', ');
-}
-
-function describeSize(bytes: number): string {
-  return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${(bytes / 1e6).toFixed(0)} MB`;
 }

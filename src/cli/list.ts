@@ -6,6 +6,7 @@ import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { readdirIfThere } from '../system/files.ts';
 import type { Session } from './session.ts';
+import { describeSize } from '../system/describe-size.ts';
 
 export interface ListOptions {
   /** Every release on disk, not only the live ones. */
@@ -79,7 +80,7 @@ function renderRow({ live, environment, release, gated, packages, image, aliases
     environment,
     release,
     ...(packages === undefined ? [] : [`${packages} packages`]),
-    ...(image ? [`${(image.sizeBytes / 1e6).toFixed(0)} MB`, `${image.inodes} inodes inside`] : []),
+    ...(image ? [describeSize(image.sizeBytes), `${image.inodes} inodes inside`] : []),
     ...(aliases.length > 0 ? [`aliases ${aliases.join(', ')}`] : []),
     ...(gated ? [] : ['not gated']),
     ...(damages.length > 0 ? [`DAMAGED (${damages.join(', ')})`] : []),

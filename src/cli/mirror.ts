@@ -15,6 +15,7 @@ import { EXIT } from '../system/exit-codes.ts';
 import { digestText, lstatIfThere, readText } from '../system/files.ts';
 import { useNetworkSettings } from '../system/network.ts';
 import type { Session } from './session.ts';
+import { describeSize } from '../system/describe-size.ts';
 
 export interface MirrorOptions {
   readonly prune?: boolean | undefined;
@@ -79,7 +80,7 @@ function describeChange(dir: string, { plan, missing, unneeded }: MirrorChange):
   return [
     `mirror   ${dir}: ${countFiles(plan)} of ${plan.locks.length} locks`,
     ...plan.channels.map(({ url, path: at }) => `         ${url} as ${at}`),
-    `fetch    ${missing.length} files, ${(bytes / 1e6).toFixed(1)} MB, those in the cache included`,
+    `fetch    ${missing.length} files, ${describeSize(bytes)}, those in the cache included`,
     ...missing.map(({ path: at }) => `add      ${at}`),
     ...unneeded.map((file) => `remove   ${file}`),
   ];

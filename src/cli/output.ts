@@ -4,6 +4,7 @@ import type { Report, WorkEvent } from '../system/events.ts';
 import { EXIT, type ExitCode } from '../system/exit-codes.ts';
 import { redactUrls, renderRedactedJson } from '../system/redact-urls.ts';
 import { describeSystemError } from '../system/system-error.ts';
+import { describeSize } from '../system/describe-size.ts';
 
 export interface OutputOptions {
   readonly json: boolean;
@@ -122,7 +123,7 @@ export class Output {
     const percent = event.total === 0 ? 100 : Math.floor((100 * event.done) / event.total);
     const amount =
       event.unit === 'bytes'
-        ? `${megabytes(event.done)} of ${megabytes(event.total)} MB`
+        ? `${describeSize(event.done)} of ${describeSize(event.total)}`
         : `${event.done} of ${event.total} ${event.unit}`;
     if (!stderr.isTTY) {
       stderr.write(`  ${event.stage}: ${amount}\n`);
@@ -156,10 +157,6 @@ function renderTaskLine(task: string | undefined, line: string): string {
     // told as it is
   }
   return renderRedactedJson({ v: 1, type: 'note', text: line, ...(task === undefined ? {} : { task }) });
-}
-
-function megabytes(bytes: number): string {
-  return (bytes / 1e6).toFixed(0);
 }
 
 function describeBug(error: unknown): string {

@@ -13,6 +13,7 @@ import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { lstatIfThere, readText, writeFileAtomic } from '../system/files.ts';
 import { openBuild, type Session } from './session.ts';
+import { describeSize } from '../system/describe-size.ts';
 
 export interface PlanOptions {
   readonly out?: string | undefined;
@@ -100,7 +101,6 @@ export async function readPlannedBuilds(
 export function renderPlanned(planned: PlannedBuild): string[] {
   const { fullName, action, release, reasons, lock, space, steps } = planned;
   if (action === 'none') return [`${fullName} release ${release ?? ''} is up to date: nothing to build`];
-  const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
   return [
     `${fullName} would be built${release === undefined ? '' : `; against its newest release ${release}`}:`,
     ...reasons.flatMap(({ input, what, details }) => [
@@ -108,8 +108,8 @@ export function renderPlanned(planned: PlannedBuild): string[] {
       ...details.map((detail) => `           ${detail}`),
     ]),
     `lock     ${lock.packages} packages, ${lock.from === 'file' ? 'as locked beside the spec' : 'solved now'}`,
-    `download ${space.downloads} packages, ${megabytes(space.downloadBytes)}; in the cache ${megabytes(space.cachedBytes)}`,
-    `room     image about ${megabytes(space.imageBytes)} with ${space.inodes} inodes inside, staging ${megabytes(space.stagingBytes)} (${space.estimatedFrom === 'release' ? 'as its newest release' : 'as a typical environment'})`,
+    `download ${space.downloads} packages, ${describeSize(space.downloadBytes)}; in the cache ${describeSize(space.cachedBytes)}`,
+    `room     image about ${describeSize(space.imageBytes)} with ${space.inodes} inodes inside, staging ${describeSize(space.stagingBytes)} (${space.estimatedFrom === 'release' ? 'as its newest release' : 'as a typical environment'})`,
     ...steps.map(({ step, what }) => `${step.padEnd(8)} ${what}`),
   ];
 }

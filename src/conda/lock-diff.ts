@@ -2,6 +2,7 @@
 import type { EnvironmentLock, LockedDistribution, LockedPackage } from './lock.ts';
 import { normalizeDistributionName } from './wheel-file.ts';
 import { compareVersions } from './version-order.ts';
+import { describeSize } from '../system/describe-size.ts';
 
 export interface LockDiff {
   readonly added: readonly LockedItem[];
@@ -152,9 +153,8 @@ function describeTotals({ added, removed, changed, unchanged, sizeBytes }: LockD
   return (
     `${removed.length} removed, ${added.length} added, ${changed.length} changed` +
     `${notes.length > 0 ? ` (${notes.join(', ')})` : ''}, ${unchanged} the same; ` +
-    `${megabytes(sizeBytes.after)} MB to download, ${difference < 0 ? '-' : '+'}${megabytes(Math.abs(difference))} MB`
+    `${describeSize(sizeBytes.after)} to download, ${difference < 0 ? '-' : '+'}${describeSize(Math.abs(difference))}`
   );
 }
 
 const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? '' : 's'}`;
-const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);

@@ -3,6 +3,7 @@ import { html, relativeLink, type Html } from '../system/html.ts';
 import { aliasDirectory } from './channel-directory.ts';
 import { listPackages, lockPath, type MirroredChannel, type MirroredPackage, type MirrorPlan } from './mirror-plan.ts';
 import type { PackageRecord } from './mirror-records.ts';
+import { describeSize } from '../system/describe-size.ts';
 
 /** Stands for the place that only the web server knows. */
 const ADDRESS = 'https://mirror.example.org';
@@ -202,8 +203,4 @@ function sizeOf(record: PackageRecord): number {
 function licenceOf(record: PackageRecord): string {
   const { license } = record;
   return typeof license === 'string' ? license.slice(0, 200) : '';
-}
-
-function describeSize(bytes: number): string {
-  return bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }

@@ -173,7 +173,7 @@ function planReleases(facts: CollectFacts, keptGenerations: ReadonlySet<number>)
         ? 'half made: its build was killed'
         : !release.gated
           ? 'never passed its gate'
-          : `${wasLive ? `live until ${isoDay(end)} at the latest` : `built ${isoDay(end)} and never live`}; nothing is known to use it`;
+          : `${wasLive ? `live until ${isoMinute(end)} at the latest` : `built ${isoMinute(end)} and never live`}; nothing is known to use it`;
     const owner = describeOwner(release.owner);
     return { ...item, keep: owner.length > 0, reasons: [why, ...owner] };
   });
@@ -228,12 +228,12 @@ function parseIdTime(id: string): number | undefined {
 }
 
 function describeAge({ rules, nowMs, oldestJob }: CollectFacts, end: number, wasLive: boolean): string[] {
-  const what = wasLive ? `was live until ${isoDay(end)}` : `was built ${isoDay(end)}`;
+  const what = wasLive ? `was live until ${isoMinute(end)}` : `was built ${isoMinute(end)}`;
   const reasons = [];
   if (end >= nowMs - rules.longestJobDays * DAY_MS)
     reasons.push(`${what}: younger than the longest job (${rules.longestJobDays} days)`);
   if (oldestJob.state === 'known' && end >= oldestJob.submittedMs)
-    reasons.push(`${what}, and job ${oldestJob.job} runs that was submitted ${isoDay(oldestJob.submittedMs)}`);
+    reasons.push(`${what}, and job ${oldestJob.job} runs that was submitted ${isoMinute(oldestJob.submittedMs)}`);
   if (oldestJob.state === 'unknown' && wasLive)
     reasons.push(`${what}, and nobody knows which jobs run: ${oldestJob.why}`);
   return reasons;
@@ -316,6 +316,6 @@ function abbreviate(list: readonly string[]): string {
   return list.length > 3 ? `${shown} and ${list.length - 3} more` : shown;
 }
 
-function isoDay(ms: number): string {
+function isoMinute(ms: number): string {
   return Number.isFinite(ms) ? new Date(ms).toISOString().replace(/:\d\d\.\d+Z$/, 'Z') : 'now';
 }

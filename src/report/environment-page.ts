@@ -6,7 +6,6 @@ import { renderUse } from './how-to-load.ts';
 import { renderBadges, renderDamages } from './index-page.ts';
 import {
   describeCount,
-  describeSize,
   releasePage,
   renderLink,
   renderSection,
@@ -14,6 +13,7 @@ import {
   renderTime,
   type Cell,
 } from './report-html.ts';
+import { describeSize } from '../system/describe-size.ts';
 
 export function renderEnvironmentPage({ use }: Catalogue, environment: CatalogueEnvironment): Html {
   const { name, versions, releases } = environment;

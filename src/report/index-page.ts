@@ -6,7 +6,6 @@ import type { Catalogue, CatalogueEnvironment, CatalogueVersion } from './catalo
 import { renderUse } from './how-to-load.ts';
 import {
   describeCount,
-  describeSize,
   environmentPage,
   releasePage,
   renderLink,
@@ -16,6 +15,7 @@ import {
   type Cell,
   type RowGroup,
 } from './report-html.ts';
+import { describeSize } from '../system/describe-size.ts';
 
 export function renderIndex(catalogue: Catalogue): Html {
   const { environments, history, site } = catalogue;

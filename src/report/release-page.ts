@@ -7,7 +7,6 @@ import { renderUse } from './how-to-load.ts';
 import { renderBadges, renderDamages } from './index-page.ts';
 import {
   describeCount,
-  describeSize,
   releasePage,
   renderFacts,
   renderLink,
@@ -17,6 +16,7 @@ import {
   type Cell,
   type Column,
 } from './report-html.ts';
+import { describeSize } from '../system/describe-size.ts';
 
 type Package = ReleaseManifest['packages'][number];
 

@@ -168,13 +168,6 @@ export function renderLink(to: string, text: Cell): Html {
   return html`<a href="${to}">${text}</a>`;
 }
 
-/** Decimal units, as disks are sold and quotas are counted. */
-export function describeSize(bytes: number): string {
-  if (bytes >= 1e9) return `${(bytes / 1e9).toFixed(2)} GB`;
-  if (bytes === 0) return '0 B';
-  return bytes >= 1e6 ? `${(bytes / 1e6).toFixed(bytes >= 1e8 ? 0 : 1)} MB` : `${Math.ceil(bytes / 1e3)} kB`;
-}
-
 /** `12,345` */
 export const describeCount = (count: number): string => String(count).replaceAll(/\B(?=(?:\d{3})+$)/g, ',');
 

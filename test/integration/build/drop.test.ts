@@ -83,8 +83,8 @@ it('leaves out of the image what the rules say, and tells how much', async () =>
   ]);
   expect(notes).toEqual([
     `drop: 'man' matches nothing (c.yaml:3:9)`,
-    'dropped 2 files, 0.0 MB: static_libraries',
-    'dropped 2 files, 0.0 MB: share',
+    'dropped 2 files, 1 kB: static_libraries',
+    'dropped 2 files, 1 kB: share',
   ]);
 });
 

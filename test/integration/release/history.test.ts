@@ -131,9 +131,9 @@ describe('list', () => {
 
     expect(printed.split('\n')).toEqual([
       'generation 1',
-      `   a-1  ${short}  0 packages  0 MB  10 inodes inside  DAMAGED (SIZE_DIFFERS)`,
-      `*  a-1  ${whole}  0 packages  0 MB  10 inodes inside`,
-      `   a-2  ${ungated}  0 packages  0 MB  10 inodes inside  not gated`,
+      `   a-1  ${short}  0 packages  1 kB  10 inodes inside  DAMAGED (SIZE_DIFFERS)`,
+      `*  a-1  ${whole}  0 packages  1 kB  10 inodes inside`,
+      `   a-2  ${ungated}  0 packages  1 kB  10 inodes inside  not gated`,
       `*  b-1  ${gone}  not gated  DAMAGED (RELEASE_MISSING)`,
       '',
     ]);

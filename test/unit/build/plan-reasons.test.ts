@@ -43,7 +43,7 @@ describe('planReasons', () => {
     expect(planReasons(made(), now({ inputs, lock }), 'a').map(({ input, details }) => [input, ...details])).toEqual([
       [
         ...['lock', '- zlib 1 0', '+ dask 1 0', '↑ numpy 2.0 -> 2.1'],
-        '1 removed, 1 added, 1 changed, 0 the same; 0.0 MB to download, +0.0 MB',
+        '1 removed, 1 added, 1 changed, 0 the same; 0 B to download, +0 B',
       ],
       ['spec', '- zlib', '+ dask'],
     ]);

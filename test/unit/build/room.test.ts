@@ -16,7 +16,7 @@ it('names the file system, what is needed and what is free, and each that is too
 
   expect(findShortRoom(needs, rooms)).toMatchObject([
     { code: 'DISK_TOO_SMALL', at: '/admin', message: expect.stringContaining('takes 1.0 MB or more') as string },
-    { code: 'DISK_TOO_SMALL', at: '/local', message: expect.stringContaining('and 0.0 MB are free') as string },
+    { code: 'DISK_TOO_SMALL', at: '/local', message: expect.stringContaining('and 1 kB are free') as string },
   ]);
 });
 

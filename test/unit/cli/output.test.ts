@@ -96,7 +96,7 @@ describe('narration', () => {
     captured.output.report({ type: 'progress', stage: 'fetch', done: 5e6, total: 10e6, unit: 'bytes' });
     captured.output.report({ type: 'note', text: 'next' });
 
-    expect(captured.stderr).toContain('50%  5 of 10 MB');
+    expect(captured.stderr).toContain('50%  5.0 MB of 10.0 MB');
     expect(captured.stderr.endsWith('\r\u001b[Knote   next\n')).toBe(true);
   });
 

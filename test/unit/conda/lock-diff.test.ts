@@ -79,7 +79,7 @@ test('tells what went, came, and moved in which way', () => {
     `~ hdf5 1.14 mpi_1 -> mpi_2  channel ${MAIN} -> ${other}  build only`,
     '~ zlib 1.3 h1_0 -> h1_1  build only',
     '~ odd 1  same name, other content',
-    '2 removed, 1 added, 6 changed (1 downgrade, 2 in the build only, 1 from another channel), 1 the same; 6.5 MB to download, -0.5 MB',
+    '2 removed, 1 added, 6 changed (1 downgrade, 2 in the build only, 1 from another channel), 1 the same; 6.5 MB to download, -500 kB',
   ]);
 });
 

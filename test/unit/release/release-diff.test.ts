@@ -44,7 +44,7 @@ it('tells packages, commands, size, module, inputs and tools of two releases apa
     'module:',
     '  + prepend P /a:/b',
     '  set A 1 -> set A 2',
-    'image: 0.0 MB -> 2.5 MB (+2.5 MB), 10 -> 12 inodes inside',
+    'image: 1 kB -> 2.5 MB (+2.5 MB), 10 -> 12 inodes inside',
     'inputs that differ: drop, launcher, lock',
     'tool mksquashfs: 4.5.1 -> 4.6',
     'tool python: none -> 3',
@@ -64,7 +64,7 @@ it('says of a release for another launcher and base that its packages are the sa
     'packages are the same',
     'commands are the same',
     'what the module sets is the same',
-    'image: 0.0 MB, 10 inodes inside',
+    'image: 1 kB, 10 inodes inside',
     'inputs that differ: base, launcher',
   ]);
 });
