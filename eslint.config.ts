@@ -13,7 +13,7 @@ const rooms: Record<string, readonly string[]> = {
   modules: ['config', 'site', 'system'],
   release: ['config', 'modules', 'site', 'system'],
   batch: ['config', 'modules', 'site', 'system'],
-  gate: ['config', 'release', 'site', 'system'],
+  gate: ['conda', 'config', 'release', 'site', 'system'],
   mirror: ['conda', 'config', 'release', 'site', 'system'],
   report: ['config', 'release', 'site', 'system'],
   sbom: ['conda', 'config', 'release', 'site', 'system'],

@@ -11,6 +11,17 @@ import { showProgress } from '../test/channel/show-progress.ts';
 const Records = z.record(z.string(), z.looseObject({ name: z.string() }));
 const Repodata = z.looseObject({ packages: Records, 'packages.conda': Records });
 
+/** Debian's packages leave tests, headers' links and what they merely recommend to others: these fail for plain Python, too. */
+const INCOMPLETE = [
+  'entry point automat-visualize',
+  'entry point tkconch',
+  ...['astropy', 'cartopy', 'geopandas', 'h5py', 'itemloaders', 'nbconvert', 'parsel'].map((name) => `import ${name}`),
+  ...['pydev_app_engine_debug_startup', 'scrapy'].map((name) => `import ${name}`),
+  'metadata cryptography',
+  ...['azure-ai-ml', 'azure-monitor-opentelemetry-exporter', 'nipype', 'pynacl'].map((name) => `pip check ${name}`),
+];
+const expected = { reason: 'incomplete in Debian', until: '2099-12-31' };
+
 const [dir] = process.argv.slice(2);
 if (dir === undefined) throw new Error('usage: node ci/make-large-site.ts <directory>');
 const { dir: channel } = await ensureTestChannel({ large: true, report: showProgress(process.stderr) });
@@ -27,7 +38,10 @@ const files = {
     environments: {
       large: {
         ...{ version: '1', stable: '1', spec: 'environment.yml' },
-        gate: { imports: ['xarray', 'netCDF4', 'matplotlib'] },
+        gate: {
+          imports: ['xarray', 'netCDF4', 'matplotlib'],
+          expected_failures: Object.fromEntries(INCOMPLETE.map((name) => [name, expected])),
+        },
       },
     },
   },

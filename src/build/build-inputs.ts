@@ -109,7 +109,10 @@ export function planInputs(
       ]),
     ),
     spec: digestText(JSON.stringify(plan.spec.dependencies.map((line) => redactUrls(line.text)))),
-    squashfs: digestText(JSON.stringify(config.squashfs)),
+    // The imports of the gate say which files come first.
+    squashfs: digestText(
+      JSON.stringify([config.squashfs, config.squashfs.order === 'traced' ? plan.environment.gate.imports : []]),
+    ),
   };
 }
 

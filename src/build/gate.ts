@@ -16,7 +16,7 @@ import type { BuildPlan } from './build-plan.ts';
 
 /**
  * Writes the gate report of a release that passes, and its digest into the manifest, which then is signed where there is a key: only then can it be published.
- * One that does not pass is removed, and its report is kept in the logs.
+ * One that does not pass is kept, with nothing but what failed: its gate can be tried again. The report is kept in the logs.
  * @throws AppError GATE_FAILED (exit 6), every failed check a problem of its own
  */
 export async function passGate(
@@ -29,9 +29,8 @@ export async function passGate(
   const release = layout.release(plan.fullName, manifest.id);
   const report = await testRelease(context, plan, manifest, waivers);
   if (report.verdict === 'failed') {
-    const failure = await describeFailedGate(layout, plan, manifest, report);
-    await removeTree(release.dir);
-    throw failure;
+    await writeFileAtomic(release.gateRecord, renderGateRecord(report), 0o444);
+    throw await describeFailedGate(layout, plan, manifest, report);
   }
   const text = renderJUnit(report);
   const record = renderGateRecord(report);
@@ -86,7 +85,7 @@ function describeWayOut(environment: string, check: string, isEssential: boolean
   const mend = 'nothing was published; correct the environment and build again';
   return isEssential
     ? mend
-    : `${mend}, or let it pass: condense build ${environment} --waive ${quoteWord(check)} --reason '...'`;
+    : `${mend}, or let it pass without another build: condense build ${environment} --waive ${quoteWord(check)} --reason '...'`;
 }
 
 /** Keeps the report in the logs, and says every check that failed. @param hint of each; default: how to build one that passes */

@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { EnvironmentLock } from '../conda/lock.ts';
 import type { ChannelAccess } from '../conda/channel-access.ts';
 import type { Waiver } from '../gate/exceptions.ts';
-import { findRelease, readNextTime, removeAbandoned } from '../release/find-release.ts';
+import { findRelease, readGateState, readNextTime, removeAbandoned } from '../release/find-release.ts';
 import type { ReleaseManifest } from '../release/manifest.ts';
 import { compareInputs } from '../release/release-diff.ts';
 import { findMissingCommands } from '../site/outside-commands.ts';
@@ -29,10 +29,11 @@ import { checkRoom, listNeeds } from './room.ts';
 import type { PrefixRequest } from './staged-prefix.ts';
 import { readyStore } from './store.ts';
 import { makeTimed, type Timed } from './timed.ts';
+import { readyFailedRelease } from './try-again.ts';
 
 export interface BuildOutcome {
   readonly manifest: ReleaseManifest;
-  /** False when a release of the very same inputs was there and had passed its gate. */
+  /** False when a release of the very same inputs was there and had passed its gate; one that had failed it is gated again. */
   readonly built: boolean;
   /** Of one that was built although there was another: which inputs changed since that one. */
   readonly because?: { readonly since: string; readonly inputs: readonly string[] } | undefined;
@@ -75,11 +76,15 @@ export async function buildRelease(
   const findSame: FindSame = async (whole) => {
     const inputs = planInputs(context, plan, whole, baseSha256, launcher, customise);
     const inputsDigest = digestText(JSON.stringify(inputs));
-    const isSame = (manifest: ReleaseManifest): boolean =>
-      manifest.inputsDigest === inputsDigest &&
-      // What is adopted is recorded, so a release from elsewhere will not do.
-      (adopted === undefined || JSON.stringify(manifest.adopted) === JSON.stringify(adopted));
-    const same = rebuild ? undefined : await findRelease(layout, plan.fullName, isSame);
+    // What is adopted is recorded, so a release from elsewhere will not do.
+    const fits = (manifest: ReleaseManifest): boolean =>
+      adopted === undefined || JSON.stringify(manifest.adopted) === JSON.stringify(adopted);
+    const isSame = (manifest: ReleaseManifest): boolean => manifest.inputsDigest === inputsDigest && fits(manifest);
+    const same = rebuild
+      ? undefined
+      : ((await findRelease(layout, plan.fullName, isSame)) ??
+        (await readyFailedRelease(context, plan, { inputs, inputsDigest, lock: whole, launcher, fits })));
+    if (!same) await removeAbandoned(layout, plan.fullName, { failed: true }); // another one is made
     if (!same && !reason) {
       const before = await findRelease(layout, plan.fullName, () => true);
       reason = { because: before && { since: before.id, inputs: compareInputs(before.inputs, inputs) } };
@@ -87,20 +92,24 @@ export async function buildRelease(
     }
     return { inputs, inputsDigest, same };
   };
+  const finish = async (manifest: ReleaseManifest): Promise<BuildOutcome> => {
+    if ((await readGateState(layout, plan.fullName, manifest.id)) === 'passed') return { manifest, built: false };
+    await timed('gate', () => passGate(context, plan, manifest, waivers));
+    return { manifest, built: true, because: reason?.because };
+  };
   const { same } = pip && !lock.pip ? {} : await findSame(lock);
-  if (same) return { manifest: same, built: false };
+  if (same) return await finish(same);
   const { packageCache } = layout;
   const downloads = await readDownloads(packageCache, lock);
   await checkRoom(listNeeds({ packageCache, staging: layout.staging(plan.fullName).dir }, downloads), context.signal);
 
   try {
-    const outcome = await timed('build', () =>
+    const made = await timed('build', () =>
       build(context, plan, { base, baseSha256, lock, pip, access, launcher, findSame, stageSeconds, adopted }, timed),
     );
-    if (outcome.built) await timed('gate', () => passGate(context, plan, outcome.manifest, waivers));
-    return { ...outcome, because: outcome.built ? reason?.because : undefined };
+    return await finish(made);
   } catch (error) {
-    await removeAbandoned(layout, plan.fullName); // whole, but not gated: nobody can publish it
+    await removeAbandoned(layout, plan.fullName); // whole, but its gate did not come to an end: nobody can publish it
     throw error;
   }
 }
@@ -137,11 +146,17 @@ interface Prepared extends PrefixRequest {
   readonly adopted: ReleaseManifest['adopted'];
 }
 
-async function build(context: BuildContext, plan: BuildPlan, prepared: Prepared, timed: Timed): Promise<BuildOutcome> {
+/** @returns a release that is whole: of one of the same inputs, where only pip's resolving could tell, maybe a gated one */
+async function build(
+  context: BuildContext,
+  plan: BuildPlan,
+  prepared: Prepared,
+  timed: Timed,
+): Promise<ReleaseManifest> {
   const request: ImageRequest = { ...prepared, context, plan, timed };
   try {
     const made = (await writeImageFromArchives(request)) ?? (await writeImageFromTree(request));
-    if ('same' in made) return { manifest: made.same, built: false };
+    if ('same' in made) return made.same;
     const hook = await runPackHook(context, plan, prepared.base, made.image.file, timed);
     const missing = await findMissingCommands(plan.environment.outsideCommands, context.layout);
     if (missing.length > 0)
@@ -150,8 +165,7 @@ async function build(context: BuildContext, plan: BuildPlan, prepared: Prepared,
         text: `outside_commands that this machine does not have: ${missing.join(', ')}`,
       });
     for (const text of made.activation.warnings) context.report({ type: 'warning', text });
-    const manifest = await timed('release', () => writeManifest(context, plan, prepared, { ...made, hook }));
-    return { manifest, built: true };
+    return await timed('release', () => writeManifest(context, plan, prepared, { ...made, hook }));
   } finally {
     await removeTree(context.layout.staging(plan.fullName).dir);
   }

@@ -23,7 +23,7 @@ const INPUTS: Readonly<Record<string, string>> = {
   lock: 'other packages',
   module: 'the module template, or what of the configuration is written into it',
   spec: 'the specs',
-  squashfs: 'how the image is packed',
+  squashfs: 'how the image is packed (squashfs; gate.imports, whose files come first)',
 };
 
 export interface ReleaseInputs {

@@ -3,6 +3,7 @@ import { digestLock, parseLock, renderLock, type EnvironmentLock } from '../cond
 import type { ChannelAccess } from '../conda/channel-access.ts';
 import type { PipSection } from '../pip/pip-section.ts';
 import { findRelease } from '../release/find-release.ts';
+import type { ReleaseManifest } from '../release/manifest.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { digestFile, digestText, lstatIfThere } from '../system/files.ts';
@@ -18,6 +19,7 @@ import { readSpace } from './plan-space.ts';
 import { readInputFile } from './provenance.ts';
 import { planStoreBase } from './store.ts';
 import { makeTimed } from './timed.ts';
+import { findFailedRelease } from './try-again.ts';
 
 /** @throws AppError as a build does before it stages anything */
 export async function planRelease(
@@ -36,6 +38,7 @@ export async function planRelease(
   const same = isPipOpen
     ? undefined
     : await findRelease(layout, plan.fullName, (one) => one.inputsDigest === inputsDigest);
+  const failed = same || isPipOpen ? undefined : await findFailedRelease(layout, plan.fullName, inputs);
   const newest = same ?? (await findRelease(layout, plan.fullName, () => true));
   const before = newest && { manifest: newest, lock: await readReleaseLock(layout, newest) };
   const now = { inputs, lock, isPipOpen, config: (await readInputFile(context.config.file)).text };
@@ -46,7 +49,7 @@ export async function planRelease(
     platform: plan.platform,
     action: same ? 'none' : 'build',
     ...(newest ? { release: newest.id } : {}),
-    reasons: same ? [] : [...planReasons(was, now, plan.environment.name)],
+    reasons: same ? [] : [...planReasons(was, now, plan.environment.name), ...(failed ? [describeFailed(failed)] : [])],
     inputs,
     lock: {
       ...{ from: locked ? ('file' as const) : ('solve' as const), isPipOpen, text: renderLock(lock) },
@@ -56,6 +59,12 @@ export async function planRelease(
     steps: same ? [] : [...planSteps(plan, layout, options)],
   };
 }
+
+const describeFailed = ({ id }: ReleaseManifest): PlannedBuild['reasons'][number] => ({
+  input: 'gate',
+  what: `${id} was built from the same and failed its gate: only its gate runs again, nothing is built`,
+  details: [],
+});
 
 /**
  * The lock of a stored plan, when everything is still as it was then.

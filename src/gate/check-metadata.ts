@@ -1,10 +1,8 @@
 // What is installed, by its own metadata, against what the manifest says. And what pip has to say about it. Pure.
+import { normalizeDistributionName } from '../conda/wheel-file.ts';
 import type { ReleaseManifest } from '../release/manifest.ts';
 import { listCondaMetadata, type Inventory } from './inventory.ts';
 import type { RawResult } from './raw-result.ts';
-
-/** PEP 503: names of distributions that mean the same. */
-const normal = (name: string): string => name.replaceAll(/[-_.]+/g, '-').toLowerCase();
 
 /** One result for all that agrees, and one for each package that does not. */
 export function checkMetadata(
@@ -37,24 +35,24 @@ export function checkMetadata(
 
   const ofConda = listCondaMetadata(packages);
   const fromPip = new Map(
-    manifest.packages.filter(({ source }) => source === 'pip').map((one) => [normal(one.name), one]),
+    manifest.packages.filter(({ source }) => source === 'pip').map((one) => [normalizeDistributionName(one.name), one]),
   );
   const added = distributions.filter(({ directory }) => !ofConda.has(directory));
   for (const { name, version, directory } of added) {
-    const wanted = fromPip.get(normal(name));
+    const wanted = fromPip.get(normalizeDistributionName(name));
     if (!wanted) complain(name, `${directory} is of no package that is locked`);
     else if (wanted.version !== version)
       complain(name, `${name} ${wanted.version} is locked, and ${directory} says ${version}`);
   }
   for (const [name, { version }] of fromPip)
-    if (!added.some((one) => normal(one.name) === name))
+    if (!added.some((one) => normalizeDistributionName(one.name) === name))
       complain(name, `${name} ${version} is locked (pip), and no metadata of it is installed`);
 
   const seen = new Map<string, string>();
   for (const { name, directory } of distributions) {
-    const other = seen.get(normal(name));
+    const other = seen.get(normalizeDistributionName(name));
     if (other !== undefined) complain(name, `is there twice: ${other} and ${directory}`);
-    seen.set(normal(name), directory);
+    seen.set(normalizeDistributionName(name), directory);
   }
   return [{ name: 'metadata', seconds }, ...wrong];
 }

@@ -44,25 +44,26 @@ export interface GateRequest {
 export async function runGate(request: GateRequest): Promise<GateReport> {
   const { manifest, policy, scratch, waivers, report, signal } = request;
   const began = performance.now();
-  const time = new Date();
+  const time = new Date().toISOString();
+  const today = time.slice(0, 10);
   const marks = new Marks();
   let raw: readonly RawResult[];
   try {
     await removeTree(scratch); // what a killed one left
     for (const dir of ['home', 'work', 'reports']) await makeDir(path.join(scratch, dir));
-    raw = await new Gate(request, marks, time.toISOString().slice(0, 10)).run();
+    raw = await new Gate(request, marks, today).run();
   } finally {
     killMarked(marks.all); // nothing of it goes on, whatever it has done to hide
     await removeTree(scratch);
   }
   signal.throwIfAborted();
-  const { results, warnings } = judge(raw, policy.expectedFailures, waivers, time.toISOString().slice(0, 10));
+  const { results, warnings } = judge(raw, policy.expectedFailures, waivers, today);
   for (const text of warnings) report({ type: 'warning', text });
   return {
     reportVersion: 1,
     release: `${manifest.fullName}/${manifest.id}`,
     imageSha256: manifest.image.sha256,
-    time: time.toISOString(),
+    time,
     seconds: secondsSince(began),
     results: [...results],
     verdict: describeVerdict(results),

@@ -4,6 +4,7 @@ import type { Layout, StoreLayout } from '../site/layout.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { lstatIfThere, pathExists, readdir, readdirIfThere, readRegularText, removeTree } from '../system/files.ts';
+import { parseGateRecord } from './gate-report.ts';
 import { parseManifest, type ReleaseManifest } from './manifest.ts';
 import { readCurrentGeneration } from './site-state.ts';
 import { verifyRelease } from './verify-release.ts';
@@ -41,19 +42,40 @@ export async function readManifest(layout: StoreLayout, fullName: string, id: st
   });
 }
 
-/** The newest gated release that fits. One that is seen to be damaged, or one of another version of condense, fits nothing: that must not stop a build. */
+/** What became of a release at its gate: `failed` ones are kept for another try, `none` is what a killed build left. */
+export type GateState = 'passed' | 'failed' | 'none';
+
+/** By what is written last: gate.xml of one that passed, and gate.json alone of one that did not. */
+export async function readGateState(layout: StoreLayout, fullName: string, id: string): Promise<GateState> {
+  const release = layout.release(fullName, id);
+  if (await lstatIfThere(release.gateReport)) return 'passed';
+  const text = await readRegularText(release.gateRecord);
+  if (text === undefined) return 'none';
+  try {
+    return parseGateRecord(text, release.gateRecord).verdict === 'failed' ? 'failed' : 'none';
+  } catch (error) {
+    if (error instanceof AppError) return 'none';
+    throw error;
+  }
+}
+
+/**
+ * The newest release that fits: a gated one, or one that failed its gate and can be tried again. One that is seen to be
+ * damaged, or one of another version of condense, fits nothing: that must not stop a build.
+ */
 export async function findRelease(
   layout: Layout,
   fullName: string,
   fits: (manifest: ReleaseManifest) => boolean,
+  gate: Exclude<GateState, 'none'> = 'passed',
 ): Promise<ReleaseManifest | undefined> {
   for (const id of await readReleaseIds(layout, fullName)) {
-    if (!(await pathExists(layout.release(fullName, id).gateReport))) continue;
+    if ((await readGateState(layout, fullName, id)) !== gate) continue;
     try {
       const manifest = await readManifest(layout, fullName, id);
       if (!fits(manifest)) continue;
       const { problems } = await verifyRelease(layout, fullName, id, { quick: true });
-      if (problems.length === 0) return manifest;
+      if (problems.every(({ code }) => gate === 'failed' && code === 'NOT_GATED')) return manifest;
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
     }
@@ -62,15 +84,21 @@ export async function findRelease(
 }
 
 /**
- * Half-made releases, and whole ones that never passed a gate: nothing refers to them. One that is live stays, whatever it
- * lacks, and where the disk does not answer nothing is removed. Call it with the build lock held.
+ * Half-made releases, and whole ones whose gate never came to its end: nothing refers to them. One that is live stays,
+ * whatever it lacks, and where the disk does not answer nothing is removed. Call it with the build lock held.
+ * @param options.failed whether those that failed their gate go, too: another one is made
  */
-export async function removeAbandoned(layout: Layout, fullName: string): Promise<void> {
+export async function removeAbandoned(
+  layout: Layout,
+  fullName: string,
+  options: { readonly failed?: boolean } = {},
+): Promise<void> {
   const dir = layout.releasesOf(fullName);
   if (!(await pathExists(dir))) return;
   const live = (await readCurrentGeneration(layout))?.versions.get(fullName);
   for (const name of await readdir(dir)) {
-    const abandoned = name.startsWith('.incoming-') || !(await lstatIfThere(layout.release(fullName, name).gateReport));
-    if (abandoned && name !== live) await removeTree(path.join(dir, name));
+    if (name === live) continue;
+    const gate = name.startsWith('.incoming-') ? 'none' : await readGateState(layout, fullName, name);
+    if (gate === 'none' || (gate === 'failed' && options.failed)) await removeTree(path.join(dir, name));
   }
 }

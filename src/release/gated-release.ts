@@ -25,10 +25,14 @@ export async function readGatedRelease(layout: Layout, fullName: string, id: str
   const release = layout.release(fullName, id);
   const { gate, environment } = manifest;
   const gated = { fullName, id, environment } as GatedRelease;
-  const refuse = (code: string, at: string, message: string): AppError =>
+  const refuse = (
+    code: string,
+    at: string,
+    message: string,
+    hint = `condense install --rebuild ${environmentOf(fullName)}`,
+  ): AppError =>
     new AppError(EXIT.publishFailed, {
-      ...{ code, at, message: `${message}, so release ${fullName}/${id} cannot be shown to users` },
-      hint: `condense install --rebuild ${environmentOf(fullName)}`,
+      ...{ code, at, message: `${message}, so release ${fullName}/${id} cannot be shown to users`, hint },
     });
   const readReport = async (file: string, sha256?: string): Promise<string> => {
     const text = await readRegularText(file);
@@ -39,7 +43,8 @@ export async function readGatedRelease(layout: Layout, fullName: string, id: str
     return text;
   };
   // Manifests of the first condense named no report; later ones do, once they have passed.
-  if (!gate && manifest.manifestVersion > 1) throw refuse('NOT_GATED', release.manifest, 'names no gate report');
+  if (!gate && manifest.manifestVersion > 1)
+    throw refuse('NOT_GATED', release.manifest, 'names no gate report', `condense build ${environment}`);
   await readReport(release.gateReport, gate?.sha256);
   // Older releases have no record. That their image is the one that was checked, their manifest says by naming both.
   if (gate?.record === undefined) return gated;

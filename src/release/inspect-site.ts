@@ -8,7 +8,7 @@ import { AppError, type Problem } from '../system/app-error.ts';
 import { describeSystemError } from '../system/system-error.ts';
 import { canWriteFile, lstatIfThere, pathExists, readdir } from '../system/files.ts';
 import { describeOwner, readClaims } from './lock-claim.ts';
-import { readManifest } from './find-release.ts';
+import { readGateState, readManifest } from './find-release.ts';
 import { inspectLibraries } from './inspect-libraries.ts';
 import { environmentOf } from './release-name.ts';
 import { readVerifiedFace } from './verify-face.ts';
@@ -147,8 +147,8 @@ async function inspectUnfinished(layout: Layout, live: ReadonlyMap<string, strin
     if (!(await lstatIfThere(dir))?.isDirectory()) continue;
     for (const name of await readdir(dir)) {
       const release = layout.release(fullName, name);
-      if (live.get(fullName) === name || (await lstatIfThere(release.gateReport))) continue;
-      const found = name.startsWith('.') ? 'is what a killed build left' : 'never passed a gate';
+      if (live.get(fullName) === name || (await readGateState(layout, fullName, name)) !== 'none') continue;
+      const found = name.startsWith('.') ? 'is what a killed build left' : 'never came to the end of its gate';
       const fix = `condense build ${environmentOf(fullName)}   (clears it away; so does: rm -r ${release.dir})`;
       findings.push({ name: release.dir, status: 'warning', code: 'RELEASE_UNFINISHED', found, fix });
     }

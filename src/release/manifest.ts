@@ -218,8 +218,11 @@ export function describeReleaseId(facts: ReleaseFacts): string {
 /** The id that a manifest's facts give; undefined for version 1, whose digest depended on the order of its keys. */
 export function recomputeReleaseId(manifest: ReleaseManifest): string | undefined {
   if (manifest.manifestVersion === 1) return undefined;
-  return describeReleaseId(ReleaseFacts.strip().parse(manifest));
+  return describeReleaseId(pickFacts(manifest));
 }
+
+/** Of a manifest: without its id, what its files are, and its gate. */
+export const pickFacts = (manifest: ReleaseManifest): ReleaseFacts => ReleaseFacts.strip().parse(manifest);
 
 /** The same text for the same facts, in whatever order their keys are. */
 function renderFacts(facts: ReleaseFacts): string {

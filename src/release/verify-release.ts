@@ -165,7 +165,10 @@ function listWanted(release: ReleaseLayout, manifest: ReleaseManifest, complain:
   if (manifest.gate) {
     wanted.push({ file: release.gateReport, sha256: manifest.gate.sha256 });
     if (manifest.gate.record !== undefined) wanted.push({ file: release.gateRecord, sha256: manifest.gate.record });
-  } else if (manifest.manifestVersion > 1) complain('NOT_GATED', release.manifest, 'has no gate: it never passed one');
+  } else if (manifest.manifestVersion > 1) {
+    const hint = `condense build ${manifest.environment}   (its gate runs again, and nothing is built where its inputs are the same)`;
+    complain('NOT_GATED', release.manifest, 'has no gate: it never passed one', hint);
+  }
   return wanted;
 }
 

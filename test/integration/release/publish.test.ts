@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseGateRecord, type GateReport } from '../../../src/release/gate-report.ts';
 import { renderManifest } from '../../../src/release/manifest.ts';
 import { digestText } from '../../../src/system/files.ts';
-import type { GatedRelease } from '../../../src/release/gated-release.ts';
+import { readGatedRelease, type GatedRelease } from '../../../src/release/gated-release.ts';
 import { parseGenerationRecord } from '../../../src/release/generation-record.ts';
 import { findRelease, readManifest, readNextTime, removeAbandoned } from '../../../src/release/find-release.ts';
 import { planPublish } from '../../../src/release/face-plan.ts';
@@ -81,6 +81,31 @@ it('keeps a live release that has lost its gate report, and removes one that nev
   await removeAbandoned(layout, 'a-1');
 
   expect(await readdir(layout.releasesOf('a-1'))).toEqual([OLD]);
+});
+
+it('keeps a release that failed its gate for another try, which nobody can publish, until another one is made', async () => {
+  const ids = [OLD, NEW, '20261120T000000Z-0a0b0c0d'];
+  for (const id of ids) {
+    await makeRelease('a-1', id);
+    await rm(layout.release('a-1', id).gateReport);
+  }
+  const [failed = '', cut = ''] = ids;
+  for (const [id, end] of [
+    [failed, undefined],
+    [cut, 200],
+  ] as const) {
+    const { gateRecord } = layout.release('a-1', id);
+    const text = (await readFile(gateRecord, 'utf8')).replaceAll('passed"', 'failed"');
+    await writeFile(gateRecord, text.slice(0, end));
+  }
+
+  await removeAbandoned(layout, 'a-1');
+
+  expect(await readdir(layout.releasesOf('a-1'))).toEqual([failed]);
+  await expect(readGatedRelease(layout, 'a-1', failed)).rejects.toThrow();
+  expect(await findRelease(layout, 'a-1', () => true)).toBeUndefined();
+  await removeAbandoned(layout, 'a-1', { failed: true });
+  expect(await readdir(layout.releasesOf('a-1'))).toEqual([]);
 });
 
 it('keeps older generations whole and numbers the next one higher', async () => {
