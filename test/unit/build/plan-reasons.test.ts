@@ -57,7 +57,11 @@ describe('planReasons', () => {
     const inputs = { ...made().inputs, squashfs: '2' };
 
     expect(planReasons(made(), now({ inputs, config: changed }), 'a')).toEqual([
-      { input: 'squashfs', what: 'how the image is packed', details: [] },
+      {
+        input: 'squashfs',
+        what: 'how the image is packed (squashfs; gate.imports, whose files come first)',
+        details: [],
+      },
       {
         input: 'config',
         what: 'keys of the configuration that changed',
