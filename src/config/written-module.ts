@@ -39,7 +39,7 @@ const written = {
       propertyNames: { pattern: VARIABLE.source },
     }),
   prerequisites: list(matching(MODULE_NAME, 'the name of a module'))
-    .describe('Modules that it needs: they are loaded before, in Environment Modules as `auto_handling` says.')
+    .describe('Modules that it needs: they are loaded before, and unloaded with it unless the user had loaded them.')
     .meta({ examples: [['pbs', 'gcc/12.2']] }),
   notice_after_days: z
     .int()

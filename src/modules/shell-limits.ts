@@ -1,5 +1,5 @@
 // Values that a module system cannot give to a shell, because of how it writes them for that shell's `eval`: found by trying
-// Environment Modules 5.2 and Lmod 8.6 with every shell (test/integration/modules/shell-limits.test.ts). Some would change on
+// Environment Modules 4.6 and 5.2 and Lmod 8.6 with every shell (test/integration/modules/shell-limits.test.ts). Some would change on
 // their way, some would make the whole `module load` fail, and a newline would be read as a command.
 
 export const MODULE_SYSTEMS = ['Environment Modules', 'Lmod'] as const;

@@ -45,7 +45,7 @@ function planLines(change: ActivationChange): string[][] {
     case 'alias':
       return [['set-alias', change.name, change.value]];
     case 'function':
-      return [['set-function', change.name, change.body]];
+      return [['condense-function', change.name, change.body]];
     case 'backup':
       return [];
     // Each call puts its entry first, so the last one comes first.

@@ -1,12 +1,8 @@
 // Real activation of a published release, as conda's activate.py does it, beside what `module load` gives.
 import { expect } from 'vitest';
 import { runAsOrdinaryUser } from '../../ci/ordinary-user.ts';
+import { initOf, isOfModuleSystem, type ModuleSystem } from '../modules/module-shells.ts';
 import type { TestSite } from './test-site.ts';
-
-const INITS = {
-  'Environment Modules': '/etc/profile.d/modules.sh',
-  Lmod: '/opt/lmod/share/lmod/lmod/init/bash',
-} as const;
 
 /**
  * conda's own order (conda/activate.py, build_activate): CONDA_*, then the variables of etc/conda/env_vars.d and conda-meta/state,
@@ -35,7 +31,7 @@ unset script
 export async function expectSameAsActivation(
   site: TestSite,
   home: string,
-  system: keyof typeof INITS,
+  system: ModuleSystem,
   fullName: string,
   env: Readonly<Record<string, string>>,
   known: readonly string[],
@@ -48,17 +44,17 @@ export async function expectSameAsActivation(
     return new Map(pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]));
   };
   const loaded = await ask(
-    `. ${INITS[system]}; module use ${site.modules} && module load conda/${fullName} || exit; "$1" /usr/bin/env -0`,
+    `. ${initOf(system, 'bash')}; module use ${site.modules} && module load conda/${fullName} || exit; "$1" /usr/bin/env -0`,
     [launcher],
   );
   // With the module system set up as well: what that itself sets is then the same.
   const activated = await ask(
-    `. ${INITS[system]}; module use ${site.modules}; "$1" /bin/bash --norc -c "$3" bash "$2"`,
+    `. ${initOf(system, 'bash')}; module use ${site.modules}; "$1" /bin/bash --norc -c "$3" bash "$2"`,
     [launcher, `/opt/conda/${fullName}`, `${ACTIVATE}\nexec /usr/bin/env -0`],
   );
-  const own =
-    /^(_|SHLVL|PWD|OLDPWD|PATH|LOADEDMODULES|_LMFILES_|__MODULES_.*|__LMOD_.*|LMOD_.*|_ModuleTable.*|CONDENSE_(RELEASE|SAVED_.*)|BASH_FUNC_.*)$/;
-  const names = [...new Set([...loaded.keys(), ...activated.keys()])].filter((name) => !own.test(name)).sort();
+  const names = [...new Set([...loaded.keys(), ...activated.keys()])]
+    .filter((name) => !isOfModuleSystem(name) && !/^(PATH|CONDENSE_(RELEASE|SAVED_.*))$/.test(name))
+    .sort();
   const differences = names.filter((name) => loaded.get(name) !== activated.get(name));
 
   expect(activated.get('CONDA_PREFIX')).toBe(`/opt/conda/${fullName}`);

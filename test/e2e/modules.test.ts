@@ -1,4 +1,4 @@
-// The modules of a published site, in every shell with both module systems.
+// The modules of a published site, in every shell with every module system.
 import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { execa } from 'execa';
@@ -19,14 +19,23 @@ beforeAll(async () => {
   site = await TestSite.make();
   home = await makeHome();
   await chmod(home, 0o755);
-  await site.writeConfig(`  zoo: { version: '1', stable: '1' }\n  hello: { version: '2', stable: '2' }\n`);
+  await site.writeConfig(
+    `  zoo: { version: '1', stable: '1' }\n  hello: { version: '2', stable: '2' }\n`,
+    // Four environments, of which two are built.
+    `matrix:\n  hi{hello}-{set}: { axes: { hello: ['1', '2'], set: [few, many] }, version: '1', stable: '1', ` +
+      `spec: 'environments/{set}/environment.yml', pinned: ['hello {hello}.*'] }\n`,
+  );
+  const zoo = await writeActivationChannel(site.dir);
   await site.writeSpec(
     'zoo',
-    [await writeActivationChannel(site.dir)],
+    [zoo],
     ['activation'],
     'variables:\n  FROM_BOTH: of the environment.yml\n  FROM_SPEC: "with space/$HOME"\n',
   );
-  await site.writeSpec('hello', [await writeHelloChannel(site.dir)], ['hello=2.0']);
+  const channel = await writeHelloChannel(site.dir);
+  await site.writeSpec('hello', [channel], ['hello=2.0']);
+  await site.writeSpec('few', [channel], ['hello']);
+  await site.writeSpec('many', [channel, zoo], ['hello', 'activation']);
   installed = await site.condense('install', 'zoo');
   await site.condenseOk('install', 'hello');
 }, 300_000);
@@ -62,6 +71,29 @@ it('keeps in the manifest what it has told', async () => {
   const manifest = JSON.parse(await readFile(file, 'utf8')) as { activation: { warnings: string[] } };
 
   expect(manifest.activation.warnings).toContainEqual(expect.stringContaining('ZOO_LINES'));
+});
+
+it('builds and publishes members of a matrix, which differ along both axes, each with a module of its own', async () => {
+  await site.condenseOk('install', 'hi1-few', 'hi2-many');
+
+  for (const system of MODULE_SYSTEMS) {
+    const steps = ['module load conda/hi1-few', 'hello', 'module switch conda/hi1-few-1 conda/hi2-many-1', 'hello'];
+    const { environments, stdout, stderr } = await runModuleSession(
+      system,
+      'bash',
+      site.modules,
+      steps,
+      {},
+      asOrdinaryUser,
+    );
+
+    expect(stdout, stderr).toBe('hello 1.0 from /opt/conda/hi1-few-1\nhello 2.0 from /opt/conda/hi2-many-1');
+    expect(environments[1]).not.toHaveProperty('ZOO_TEXT');
+    expect(environments[3]).toMatchObject({
+      ZOO_TEXT: expect.any(String) as string,
+      CONDA_PREFIX: '/opt/conda/hi2-many-1',
+    });
+  }
 });
 
 describe.each(MODULE_SYSTEMS)('%s', (system) => {

@@ -4,9 +4,19 @@ import os from 'node:os';
 import path from 'node:path';
 import { execa } from 'execa';
 
-/** By module system: where it keeps what a shell sources to have `module` (Debian's package; Lmod is where ci/setup unpacks it). */
-const SYSTEMS = { 'Environment Modules': '/usr/share/modules/init', Lmod: '/opt/lmod/share/lmod/lmod/init' } as const;
+/** By module system: where it keeps what a shell sources to have `module` (Debian 12's package; ci/setup unpacks the others aside). */
+const SYSTEMS = {
+  'Environment Modules 4': '/opt/environment-modules-4/share/modules/init',
+  'Environment Modules 5': '/usr/share/modules/init',
+  Lmod: '/opt/lmod/share/lmod/lmod/init',
+} as const;
 export type ModuleSystem = keyof typeof SYSTEMS;
+
+/** As the product calls it: both versions of Environment Modules read the same modulefile. */
+export const kindOf = (system: ModuleSystem): 'Environment Modules' | 'Lmod' =>
+  system === 'Lmod' ? 'Lmod' : 'Environment Modules';
+/** What a shell sources to have `module`. */
+export const initOf = (system: ModuleSystem, shell: Shell): string => path.join(SYSTEMS[system], shell);
 
 /** By shell: how it runs a script without anybody's start files. */
 const SHELLS = {
@@ -25,9 +35,10 @@ export const SYSTEMS_AND_SHELLS: readonly (readonly [ModuleSystem, Shell])[] = M
   (Object.keys(SHELLS) as Shell[]).map((shell) => [system, shell] as const),
 );
 
-/** What the shell and the module system keep for themselves. */
 const OWN =
   /^(_|SHLVL|PWD|OLDPWD|LOADEDMODULES|_LMFILES_|MODULE.*|__MODULES_.*|LMOD_.*|__LMOD_.*|_ModuleTable.*|BASH_FUNC_.*|BASH_ENV|ENV|FPATH|TARG_TITLE_BAR_PAREN|__Init_.*|.*_mod(share|quar))$/;
+/** Whether the shell or the module system keeps that variable for itself. */
+export const isOfModuleSystem = (name: string): boolean => OWN.test(name);
 
 export interface Session {
   /** The environment before the first step, and after each one, without what is the shell's or the module system's own; empty where the shell got no further. */
@@ -57,7 +68,7 @@ export async function runModuleSession(
     const snapshot = (index: number): string => `/usr/bin/env -0 > ${path.join(dir, `${index}.env`)}`;
     const script = path.join(dir, 'steps');
     const lines = [
-      `${shell.endsWith('csh') || shell === 'fish' ? 'source' : '.'} ${SYSTEMS[system]}/${shell}`,
+      `${shell.endsWith('csh') || shell === 'fish' ? 'source' : '.'} ${initOf(system, shell)}`,
       `module use ${moduleRoot}`,
       snapshot(0),
       ...steps.flatMap((step, index) => [step, snapshot(index + 1)]),
@@ -89,5 +100,5 @@ function parse(bytes: Buffer): Record<string, string> {
     .split('\0')
     .slice(0, -1)
     .map((pair): [string, string] => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]);
-  return Object.fromEntries(pairs.filter(([name]) => !OWN.test(name)));
+  return Object.fromEntries(pairs.filter(([name]) => !isOfModuleSystem(name)));
 }

@@ -69,7 +69,7 @@ function loadedIn(
   );
   after['INFOPATH'] = [...(before['INFOPATH'] ? [before['INFOPATH']] : []), `/${fullName}/info`].join(':');
   delete after['PYTHONHOME'];
-  if (shell.endsWith('csh') || (shell === 'fish' && system === 'Environment Modules')) delete after['ODD'];
+  if (shell.endsWith('csh') || (shell === 'fish' && system !== 'Lmod')) delete after['ODD'];
   after['OMPI_MCA_orte_launch_agent'] = '/site/orted';
   after['CONDENSE_RELEASE'] = `${fullName}/${releaseId}`;
   after['PATH'] = `${farm}:${before['PATH'] ?? ''}`;
