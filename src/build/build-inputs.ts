@@ -1,13 +1,14 @@
 // What a release depends on, as data: the facts of its launcher, and a digest of each input.
 import path from 'node:path';
 import type { InheritFacts, LauncherFacts, SessionFacts } from '../../launcher/facts.ts';
-import type { DropRules, InheritPolicy } from '../config/site-config.ts';
+import type { DropRules, InheritPolicy, SiteConfig } from '../config/site-config.ts';
 import { digestLock, type EnvironmentLock } from '../conda/lock.ts';
 import type { Wheel } from '../pip/wheels.ts';
 import type { ReleaseFacts } from '../release/manifest.ts';
 import type { Layout } from '../site/layout.ts';
 import { digestText } from '../system/files.ts';
 import { redactUrls } from '../system/redact-urls.ts';
+import { listRunBinds } from '../site/run-binds.ts';
 import type { BuildContext } from './build-context.ts';
 import type { BuildPlan } from './build-plan.ts';
 
@@ -27,7 +28,7 @@ export function planLauncherFacts(
     base,
     runtime: context.runtime.program,
     node,
-    binds: [...config.binds.run, ...planPublicBinds(layout)],
+    binds: [...planRunBinds(config, plan), ...planPublicBinds(layout)],
     farmRoots: [layout.publicScripts, layout.store, layout.publicActivate],
     outsideCommands: plan.environment.outsideCommands,
     sshHosts: plan.environment.sshHosts,
@@ -37,6 +38,13 @@ export function planLauncherFacts(
     sessions: planSessions(context),
   };
 }
+
+/** Host directories that users' containers of this release have. */
+export const planRunBinds = ({ binds }: SiteConfig, { environment }: BuildPlan): readonly string[] =>
+  listRunBinds(
+    binds.run,
+    environment.customise.replace.map((rule) => rule.by),
+  );
 
 /**
  * The directories that hold the public links, not the links: these lead elsewhere after each publish, also between the two

@@ -4,6 +4,7 @@ import type { DropRules } from '../config/site-config.ts';
 import type { ReleaseManifest } from '../release/manifest.ts';
 import { captureActivation } from './activate.ts';
 import { auditImage } from './audit.ts';
+import { planRunBinds } from './build-inputs.ts';
 import { completeBytecode } from './bytecode.ts';
 import { customisePrefix, isCustomised } from './customise.ts';
 import { removeDropped } from './drop.ts';
@@ -36,7 +37,7 @@ export async function writeImageFromTree(
   const customised = isCustomised(rules)
     ? await timed('customise', () =>
         customisePrefix({
-          ...{ ...inside, rules, binds: config.binds.run },
+          ...{ ...inside, rules, binds: planRunBinds(config, plan) },
           runHook: async (hook) => runHook(context, plan, hook, await containerOf()),
         }),
       )
@@ -49,7 +50,7 @@ export async function writeImageFromTree(
     auditImage({
       ...{ content: await readPrefixContent(staging.prefix), before, takers: customised?.takers },
       ...{ replaced: rules.replace.map((rule) => rule.by), prefixInside: plan.condaPrefix },
-      ...{ binds: config.binds.run, policy: rules.libraries, report },
+      ...{ binds: planRunBinds(config, plan), policy: rules.libraries, report },
     }),
   );
   const activation = await timed('activate', () =>

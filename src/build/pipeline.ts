@@ -8,6 +8,7 @@ import { findRelease, readGateState, readNextTime, removeAbandoned } from '../re
 import type { ReleaseManifest } from '../release/manifest.ts';
 import { compareInputs } from '../release/release-diff.ts';
 import { findMissingCommands } from '../site/outside-commands.ts';
+import { isBound } from '../site/run-binds.ts';
 import { readAccountName } from '../system/account.ts';
 import { digestFile, digestText, removeTree } from '../system/files.ts';
 import type { BuildContext } from './build-context.ts';
@@ -208,7 +209,7 @@ async function writeManifest(
       packages: planPackages(lock, made.wheels),
       notes: made.notes,
       ...(made.dropped.length === 0 ? {} : { dropped: made.dropped }),
-      ...describeCustomised(made.customised, hook),
+      ...describeCustomised(made.customised, hook, config.binds.run),
       libraries: made.libraries,
       stageSeconds: { ...prepared.stageSeconds },
     },
@@ -224,8 +225,13 @@ async function writeManifest(
 }
 
 /** What the manifest says of it: nothing of what there is none of. */
-function describeCustomised(done: Customised | undefined, hook: HookFacts | undefined): Partial<ReleaseManifest> {
-  const { removed = [], replaced = [], added = [] } = done ?? {};
+function describeCustomised(
+  done: Customised | undefined,
+  hook: HookFacts | undefined,
+  binds: readonly string[],
+): Partial<ReleaseManifest> {
+  const { removed = [], added = [] } = done ?? {};
+  const replaced = done?.replaced.map((one) => (isBound(binds, one.by) ? one : { ...one, bound: true })) ?? [];
   const hooks = [...(done?.hooks ?? []), ...(hook ? [hook] : [])];
   return Object.fromEntries(Object.entries({ removed, replaced, added, hooks }).filter(([, list]) => list.length > 0));
 }

@@ -11,6 +11,7 @@ import { redactUrls } from '../system/redact-urls.ts';
 import { runCommand } from '../system/run-command.ts';
 import type { BasePlan } from './base.ts';
 import type { BuildContext } from './build-context.ts';
+import { planRunBinds } from './build-inputs.ts';
 import type { BuildPlan } from './build-plan.ts';
 import { planContainerCommand, type BuildContainer } from './container.ts';
 import { PipStage, type PipPlan } from './pip.ts';
@@ -59,7 +60,7 @@ export async function planBuildContainer(
   prefix: BuildContainer['prefix'],
 ): Promise<BuildContainer> {
   const binds: string[] = [];
-  for (const dir of [...config.binds.run, ...config.binds.build]) if (await pathExists(dir)) binds.push(dir);
+  for (const dir of [...planRunBinds(config, plan), ...config.binds.build]) if (await pathExists(dir)) binds.push(dir);
   binds.push(...(installer?.binds ?? []));
   return { runtime: runtime.program, base: base.file, binds, prefix, prefixInside: plan.condaPrefix };
 }

@@ -3,7 +3,7 @@
 import path from 'node:path';
 import type { Problem } from '../system/app-error.ts';
 import { describePath, valueAt } from './describe-issues.ts';
-import { bindRule, pathRule, quoted, unusableCharacter } from './text-rules.ts';
+import { pathRule, quoted, unusableCharacter } from './text-rules.ts';
 import { keyRules, writtenConfig } from './written-config.ts';
 import { versionRule } from './written-environment.ts';
 import type { KeyPath, YamlSource } from './yaml-source.ts';
@@ -51,7 +51,7 @@ export function findRuleProblems(source: YamlSource, defaultStagingDir: string):
   checkLevel(source, complain);
   checkPermissions(source, complain);
   checkPublicNames(source, text, complain);
-  checkReplaced(source, text, complain);
+  checkReplaced(source, complain);
   return problems;
 }
 
@@ -199,23 +199,12 @@ function checkPublicNames(source: YamlSource, text: TextAt, complain: Complain):
   }
 }
 
-/** Links into a directory that the container does not have would lead nowhere. */
-function checkReplaced(source: YamlSource, text: TextAt, complain: Complain): void {
-  const written = valueAt(source.value, ['binds', 'run']);
-  const isText = (one: unknown): one is string => typeof one === 'string';
-  const binds = Array.isArray(written) ? written.filter(isText) : writtenConfig.shape.binds.parse(undefined).run;
+function checkReplaced(source: YamlSource, complain: Complain): void {
   for (const name of keysAt(source, ['environments'])) {
     const removed = keysAt(source, ['environments', name, 'remove']);
     for (const key of keysAt(source, ['environments', name, 'replace'])) {
       const at = ['environments', name, 'replace', key];
-      const dir = text(at);
       if (removed.includes(key)) complain(at, 'is in remove, too', 'write it in one of the two');
-      if (dir === undefined || bindRule(dir) || binds.some((bind) => isWithin(dir, bind))) continue;
-      complain(
-        at,
-        `is ${quoted(dir)}, which is in none of binds.run: the container does not have it`,
-        `add ${dir} to binds: run`,
-      );
     }
   }
 }

@@ -15,7 +15,7 @@ export const replace = z
   .record(z.string(), text(bindRule))
   .default({})
   .describe(
-    'Packages in whose place the image has links to an installation of the site: the files below its bin, lib, lib64, libexec, include, share and etc. The directory is one of binds.run or below one.',
+    'Packages in whose place the image has links to an installation of the site: the files below its bin, lib, lib64, libexec, include, share and etc. Where it is in none of binds.run, the containers of this environment get it besides, under the same path.',
   )
   .meta({ examples: [{ openmpi: '/apps/openmpi/4.1.6', ucx: '/apps/ucx/1.15.0' }] });
 

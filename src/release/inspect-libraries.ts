@@ -5,21 +5,32 @@ import type { Finding } from '../site/finding.ts';
 import { LibrarySearch } from '../site/library-search.ts';
 import { readLoaderCache } from '../site/loader-cache.ts';
 import { isFortranRuntime, isOfMpi } from '../site/mpi-names.ts';
+import { listRunBinds } from '../site/run-binds.ts';
 import { parseElf, type ElfFacts } from '../system/elf-file.ts';
 import { readPieces } from '../system/host-files.ts';
 import type { ReleaseManifest } from './manifest.ts';
 
 type LibraryFacts = NonNullable<ReleaseManifest['libraries']>;
 
-/** @param binds host directories that the containers of users have */
+/** @param binds host directories that the containers of users have, whatever the release */
 export function inspectLibraries(
-  { fullName, environment, libraries }: Pick<ReleaseManifest, 'fullName' | 'environment' | 'libraries'>,
+  {
+    fullName,
+    environment,
+    libraries,
+    replaced = [],
+  }: Pick<ReleaseManifest, 'fullName' | 'environment' | 'libraries' | 'replaced'>,
   condaPrefix: string,
   binds: readonly string[],
 ): Finding[] {
   // An early condense looked at nothing.
   if (!libraries) return [];
-  const view = new ContainerView({ prefixInside: condaPrefix, tree: new Map(), binds });
+  const installations = replaced.map(({ by }) => by);
+  const view = new ContainerView({
+    prefixInside: condaPrefix,
+    tree: new Map(),
+    binds: listRunBinds(binds, installations),
+  });
   const again = `condense install --rebuild ${environment}`;
   const gone = [
     ...findGoneSystem(view, libraries),

@@ -108,7 +108,13 @@ const ReleaseFacts = z.strictObject({
     .optional(),
   /** What the site's installations stand for; absent where none does. */
   replaced: z
-    .array(z.strictObject({ package: z.string(), by: z.string(), files: z.int(), links: z.int() }))
+    .array(
+      z.strictObject({
+        ...{ package: z.string(), by: z.string(), files: z.int(), links: z.int() },
+        /** The release itself binds the directory, which is in none of the site's binds. */
+        bound: z.literal(true).optional(),
+      }),
+    )
     .readonly()
     .optional(),
   /** Files of the site that were put in besides; absent where there are none. */

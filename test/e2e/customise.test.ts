@@ -1,6 +1,6 @@
 // An environment that is otherwise than its packages: removal, files and hooks through the command line. Whatever goes wrong, users
 // have what they had.
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { execa } from 'execa';
@@ -12,16 +12,29 @@ import { makeObjects } from '../integration/build/made-libraries.ts';
 import { TestSite } from './test-site.ts';
 
 let site: TestSite;
+/** Two installations of an MPI, where no container of a site has them unasked. */
+let installations: string;
 
-/** A library, a program that needs it, and ssh, which nothing needs. */
+/** A library, a program that needs it, ssh, which nothing needs, and an MPI in the small with a program for it. */
 async function writeChannel(): Promise<string> {
   const dir = path.join(site.dir, 'channel');
   const made = path.join(site.dir, 'made');
   await makeObjects(made, [
     { path: 'lib/libmade.so.1' },
     { path: 'bin/prog', program: true, needs: ['lib/libmade.so.1'] },
+    { path: 'lib/libgfortran.so.5' },
+    { path: 'lib/libmpi.so.77' },
+    { path: 'lib/libmpi_mpifh.so.77', needs: ['lib/libmpi.so.77', 'lib/libgfortran.so.5'] },
+    {
+      ...{ path: 'bin/model', program: true },
+      needs: ['lib/libmpi.so.77', 'lib/libmpi_mpifh.so.77', 'lib/libgfortran.so.5'],
+    },
   ]);
-  const files = { made: ['lib/libmade.so.1'], prog: ['bin/prog'], openssh: [] };
+  const files = {
+    ...{ made: ['lib/libmade.so.1'], prog: ['bin/prog'], openssh: [] },
+    ...{ libgfortran5: ['lib/libgfortran.so.5'], openmpi: ['lib/libmpi.so.77', 'lib/libmpi_mpifh.so.77'] },
+    model: ['bin/model'],
+  };
   const records = [];
   for (const [name, paths] of Object.entries(files)) {
     const binaries = await Promise.all(
@@ -41,6 +54,23 @@ async function writeChannel(): Promise<string> {
   return pathToFileURL(dir).href;
 }
 
+/** `good`, and `bad`: without the soname of its C library, and with the Fortran side of another compiler. */
+async function writeInstallations(): Promise<void> {
+  installations = await mkdtemp('/srv/condense-e2e-');
+  await chmod(installations, 0o755);
+  for (const [name, runtime] of [
+    ['good', 'libgfortran.so.5'],
+    ['bad', 'libgfortran.so.4'],
+  ] as const) {
+    await makeObjects(path.join(installations, name), [
+      { path: `../${runtime}` },
+      { path: 'lib/libmpi.so.77.1', soname: 'libmpi.so.77' },
+      { path: 'lib/libmpi_mpifh.so.77', needs: ['lib/libmpi.so.77.1', `../${runtime}`] },
+    ]);
+  }
+  await symlink('libmpi.so.77.1', path.join(installations, 'good/lib/libmpi.so.77'));
+}
+
 const put = async (name: string, text: string, mode = 0o755): Promise<void> => {
   await writeFile(path.join(site.dir, name), text, { mode });
 };
@@ -52,11 +82,13 @@ async function liveManifest(): Promise<ReleaseManifest> {
   return parseManifest(await readFile(file, 'utf8'), file);
 }
 
-const good = `remove: { openssh: [] }, files: { etc/site.conf: site.conf }, hooks: { stage: stage.sh, customise: good.sh, pack: pack.sh }`;
+const good = (): string =>
+  `remove: { openssh: [] }, replace: { openmpi: ${installations}/good }, files: { etc/site.conf: site.conf }, hooks: { stage: stage.sh, customise: good.sh, pack: pack.sh }`;
 
 beforeAll(async () => {
   site = await TestSite.make();
-  await site.writeSpec('a', [await writeChannel()], ['made', 'prog', 'openssh']);
+  await writeInstallations();
+  await site.writeSpec('a', [await writeChannel()], ['made', 'prog', 'openssh', 'model', 'openmpi', 'libgfortran5']);
   await put('site.conf', 'site\n', 0o644);
   await put('stage.sh', '#!/bin/bash -e\ntest -x "$PREFIX/bin/ssh"\n');
   await put(
@@ -65,17 +97,21 @@ beforeAll(async () => {
       `mkdir "$PREFIX/share"; echo "$RANDOM" > "$TMPDIR/x"; echo made > "$PREFIX/share/made"; echo more >> "$PREFIX/etc/site.conf"\n`,
   );
   await put('pack.sh', '#!/bin/bash\n"$PREFIX/bin/prog" && ! echo x > "$PREFIX/share/made"\n');
-  await configure(good);
+  await configure(good());
   await site.condenseOk('lock', 'a');
   await site.condenseOk('install', 'a');
 });
-afterAll(() => site.remove());
+afterAll(async () => {
+  await site.remove();
+  await rm(installations, { recursive: true, force: true });
+});
 
 it('builds what was asked for, says so in the manifest, and the same bytes again', async () => {
   const manifest = await liveManifest();
 
   expect(manifest).toMatchObject({
-    commands: ['prog'],
+    commands: ['model', 'prog'],
+    replaced: [{ package: 'openmpi', by: `${installations}/good`, files: 2, links: 3, bound: true }],
     removed: [{ package: 'openssh', files: 1, spared: [] }],
     added: [{ path: 'etc/site.conf', sizeBytes: 5 }],
     hooks: [
@@ -83,12 +119,14 @@ it('builds what was asked for, says so in the manifest, and the same bytes again
       { stage: 'customise', added: 1, changed: 1, removed: 0 },
       { stage: 'pack', added: 0, changed: 0, removed: 0 },
     ],
-    libraries: { objects: 2, missing: [], system: [{ soname: 'libc.so.6' }] },
+    libraries: { objects: 6, missing: [], system: [{ soname: 'libc.so.6' }] },
   });
   const { stdout } = await execa(site.scripts('a-1', 'launcher'), ['/bin/cat', '/opt/conda/a-1/etc/site.conf'], {
     timeout: 60_000,
   });
   expect(stdout).toBe('site\nmore');
+  // Only by the release's own bind is the installation there, and only by its libraries does the program start.
+  await execa(site.scripts('a-1', 'bin/model'), [], { timeout: 60_000 });
   await site.condenseOk('install', '--rebuild', 'a');
   expect((await liveManifest()).image.sha256).toBe(manifest.image.sha256);
 });
@@ -114,9 +152,15 @@ it('gives a hook the environment that the documentation says, keeps what it prin
 
 it.each([
   [
-    'a library is lost by a removal',
-    `remove: { made: [] }`,
-    /bin\/prog needs libmade\.so\.1, which was lib\/libmade\.so\.1: 'remove: made' took it/,
+    'a library is lost by a removal, and an MPI of the site has neither its soname nor its Fortran compiler',
+    `remove: { made: [] }, replace: { openmpi: INSTALLATIONS/bad }`,
+    new RegExp(
+      [
+        `bin/model, lib/libmpi_mpifh\\.so\\.77 need libmpi\\.so\\.77, which was lib/libmpi\\.so\\.77: 'replace: openmpi' took it`,
+        `bin/prog needs libmade\\.so\\.1, which was lib/libmade\\.so\\.1: 'remove: made' took it`,
+        `bin/model needs libgfortran\\.so\\.5, and its libmpi_mpifh\\.so\\.77 \\(.*\\) was compiled for libgfortran\\.so\\.4`,
+      ].join('(?:.|\n)*'),
+    ),
   ],
   [
     'a hook fails',
@@ -163,7 +207,7 @@ it.each([
     'leaves.sh',
     `#!/bin/sh\nmkfifo "$PREFIX/bin/pipe"; ln -s '${site.dir}' "$PREFIX/bin/out"; echo {} > "$PREFIX/conda-meta/x.json"\n`,
   );
-  await configure(rules);
+  await configure(rules.replace('INSTALLATIONS', installations));
   const before = await site.liveRelease('a-1');
 
   const ran = await site.condense('install', 'a');

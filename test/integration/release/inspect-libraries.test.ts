@@ -43,6 +43,21 @@ it('has nothing to say where the host is as it was, or the release is of an earl
   expect(inspectLibraries({ fullName: 'a-1', environment: 'a' }, '/opt/conda/a-1', [])).toEqual([]);
 });
 
+it('looks into an installation that the release itself binds', () => {
+  const file = path.join(dir, 'apps/libmpi_mpifh.so.40');
+  const libraries = {
+    ...{ objects: 1, scripts: 0, missing: [], system: [] },
+    linked: [{ file, kind, soname: 'libmpi_mpifh.so.40', needed: ['libgfortran.so.5', 'libmpi.so.80'] }],
+  };
+  const release = { fullName: 'a-1', environment: 'a', libraries };
+  const replaced = [{ package: 'openmpi', by: path.join(dir, 'apps'), files: 1, links: 1, bound: true as const }];
+
+  expect(inspectLibraries(release, '/opt/conda/a-1', ['/usr'])).toMatchObject([{ code: 'LIBRARY_GONE' }]);
+  expect(inspectLibraries({ ...release, replaced }, '/opt/conda/a-1', ['/usr'])).toMatchObject([
+    { status: 'failure', code: 'LIBRARY_CHANGED', found: 'no longer needs libmpi.so.80 and now needs libmpi.so.40' },
+  ]);
+});
+
 it('names what the host no longer has, of the system and of an installation, and what to do', async () => {
   await rm(file());
 

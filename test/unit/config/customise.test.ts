@@ -32,10 +32,7 @@ test.each([
   [`replace: { a: /usr/../etc/x }`, `must be a plain path, not '/usr/../etc/x' | write /etc/x`],
   [`replace: { a: '/usr/x y' }`, `'/usr/x y' has white space`],
   [`replace: { a: /opt/conda/b-1 }`, 'it would hide the environments'],
-  [
-    `replace: { a: /apps/mpi }`,
-    `is '/apps/mpi', which is in none of binds.run: the container does not have it | add /apps/mpi to binds: run`,
-  ],
+  [`replace: { a: / }`, 'it would hide the whole image'],
   [`{ remove: { a: [] }, replace: { a: /usr/x } }`, 'is in remove, too'],
   [`libraries: { elsewhere: ['*'] }`, `must be the name of a library, with '*' and '?', not '*'`],
   [`libraries: { elsewhere: [lib/a.so] }`, `must be the name of a library`],
