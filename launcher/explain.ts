@@ -57,7 +57,7 @@ export function explainPlan(
     runtime: facts.runtime,
     base: facts.base,
     image: plan.image,
-    overlays: plan.overlays,
+    overlays: plan.overlays.map((overlay) => `${overlay.path}${overlay.note === undefined ? '' : ':rw'}`),
     binds: plan.binds,
     plain: [facts.runtime, ...runtimeArguments(plan, facts), ...words].map(shellQuote).join(' '),
   };

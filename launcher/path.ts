@@ -7,6 +7,7 @@ export interface Sight {
   /** A link, wherever it points. */
   isLink(path: string): boolean;
   isReadable(path: string): boolean;
+  isWritable(path: string): boolean;
   /** An executable that is no directory. */
   isProgram(path: string): boolean;
   /** Both are there and are one file. */

@@ -9,6 +9,7 @@ import { outermost } from './binds.ts';
 import { inheritEnvironment } from './inherit.ts';
 import type { LayerPlan } from './layer.ts';
 import type { Invocation } from './invocation.ts';
+import { planOverlays, type Overlay } from './overlays.ts';
 import { parseOptions, USAGE } from './options.ts';
 import { findOutside, pathInside, type Sight } from './path.ts';
 
@@ -18,8 +19,8 @@ export interface ContainerPlan {
   /** Why this release, for --explain. */
   readonly releaseBecause: string;
   readonly image: string;
-  /** Mounted over the image, the last one on top. */
-  readonly overlays: readonly string[];
+  /** Mounted over the image, the last one on top, but one that is written to above all. */
+  readonly overlays: readonly Overlay[];
   readonly binds: readonly string[];
   readonly zero: string;
   /** A path, or a name to look up on the PATH inside. */
@@ -270,6 +271,11 @@ function chooseRelease(invocation: Invocation, facts: LauncherFacts, sight: Sigh
     : { release: own, releaseBecause: `${because}names ${id}, which is gone` };
 }
 
+/** As CONDENSE_RELEASE has it. */
+export function nameRelease({ release }: Pick<ChosenRelease, 'release'>, { fullName }: LauncherFacts): string {
+  return `${fullName}/${baseName(release)}`;
+}
+
 interface ChosenRelease {
   readonly release: string;
   readonly releaseBecause: string;
@@ -326,11 +332,9 @@ function planContainer(
   if (!sight.isReadable(facts.base)) {
     return fail(125, 'the base container cannot be read', facts.base, 'tell the maintainers of the environment');
   }
-  const overlays = (valueOf(start.environment, 'CONTAINER_OVERLAY_PATH') ?? '')
-    .split(':')
-    .filter((overlay) => overlay !== '');
-  const bad = overlays.find((overlay) => !sight.isReadable(overlay));
-  if (bad !== undefined) return fail(125, 'this overlay cannot be read', bad, 'correct CONTAINER_OVERLAY_PATH');
+  const list = valueOf(start.environment, 'CONTAINER_OVERLAY_PATH') ?? '';
+  const over = planOverlays(list, nameRelease(chosen, facts), facts, sight);
+  if ('problem' in over) return fail(125, ...over.problem);
   const binds = outermost([...facts.binds, ...facts.farmRoots]).filter((directory) => sight.isThere(directory));
-  return { kind: 'container', ...chosen, image, overlays, binds, within, ...start };
+  return { kind: 'container', ...chosen, image, ...over, binds, within, ...start };
 }

@@ -39,6 +39,10 @@ const sight: Sight = {
     holds(() => {
       accessSync(raw(path), constants.R_OK);
     }),
+  isWritable: (path) =>
+    holds(() => {
+      accessSync(raw(path), constants.W_OK);
+    }),
   isProgram: (path) =>
     holds(() => {
       accessSync(raw(path), constants.X_OK);

@@ -3,7 +3,15 @@ import { isForRuntime, RUNTIME_PATH, sortEnvironment, valueOf } from './environm
 import { describeExplanation, explainPlan, explanationJson, type Explanation } from './explain.ts';
 import type { Invocation } from './invocation.ts';
 import type { LauncherFacts } from './facts.ts';
-import { startedOtherwise, type ContainerPlan, type LaunchPlan, type ProgramPlan, type Purpose } from './plan.ts';
+import { renderOverlays } from './overlays.ts';
+import {
+  nameRelease,
+  startedOtherwise,
+  type ContainerPlan,
+  type LaunchPlan,
+  type ProgramPlan,
+  type Purpose,
+} from './plan.ts';
 import { renderLayer } from './layer.ts';
 import { runtimeArguments } from './runtime-arguments.ts';
 import { bytesOf, shellQuote } from './shell-quote.ts';
@@ -29,7 +37,7 @@ export function renderPlan(
     if (purpose === 'explain-json') return `__cl_way='{"kind": "${way}"}'\n${sayJson(explanation())}`;
     return `${note(`runs ${plan.program}: ${plan.because}`)}\n${renderPrompt(plan)}${renderProgram(plan, invocation)}`;
   }
-  const { before, trampolineArguments, runtime } = renderContainer(plan, facts, invocation);
+  const { before, overlays, trampolineArguments, runtime } = renderContainer(plan, facts, invocation);
   if (purpose === 'explain')
     return [...before, explainWay(plan, facts, row), say(describeExplanation(explanation()))].join('\n');
   if (purpose === 'explain-json') return [...before, explainWay(plan, facts, set), sayJson(explanation())].join('\n');
@@ -41,6 +49,7 @@ export function renderPlan(
     ...before,
     ...(plan.within === undefined ? [] : [refuseToNest(plan, plan.within, facts)]),
     ...join,
+    ...overlays,
     note('starts a container of its own'),
     `exec ${runtime} ${trampolineArguments}`,
   ].join('\n');
@@ -128,6 +137,8 @@ function say(text: string): string {
 interface RenderedContainer {
   /** What is set and exported before. */
   readonly before: readonly string[];
+  /** What locks the overlays. */
+  readonly overlays: readonly string[];
   readonly runtime: string;
   /** argv[0], program, arguments, unless they are packed. */
   readonly trampolineArguments: string;
@@ -149,7 +160,7 @@ function renderContainer(plan: ContainerPlan, facts: LauncherFacts, invocation: 
     __cl_B: bashOptions,
     PATH: RUNTIME_PATH,
   };
-  const command = [facts.runtime, ...runtimeArguments(plan, facts), '/bin/bash', '--norc', '-pfc'];
+  const command = [facts.runtime, ...runtimeArguments(plan, facts)].map(shellQuote).join(' ');
   return {
     before: [
       'if [[ . -ef / ]]; then __cl_D=; else exec {__cl_D}<.; fi',
@@ -165,7 +176,8 @@ function renderContainer(plan: ContainerPlan, facts: LauncherFacts, invocation: 
       `__cl_none=${shellQuote(valueOf(plan.environment, 'CONDENSE_SESSION') ?? '')}`,
       `__cl_release=${shellQuote(plan.release)} __cl_binds=${shellQuote(plan.binds.map((bind) => `,${bind}`).join(''))}`,
     ],
-    runtime: `${command.map(shellQuote).join(' ')} "$__cl_trampoline" bash`,
+    overlays: renderOverlays(plan.overlays, nameRelease(plan, facts), command, facts),
+    runtime: `${command} /bin/bash --norc -pfc "$__cl_trampoline" bash`,
     trampolineArguments: isPlain ? `${words.map(shellQuote).join(' ')}${promptArguments(plan)}` : '',
   };
 }

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeHome, runAsOrdinaryUser } from '../../ci/ordinary-user.ts';
 import { ensureTestChannel } from '../channel/make-channel.ts';
 import { makeWheel } from '../pip/distributions.ts';
+import { digestFile } from '../../src/system/files.ts';
 import { startSlurm, startSshd, type Slurm, type Sshd } from './daemons.ts';
 import { TestSite } from './test-site.ts';
 
@@ -157,6 +158,29 @@ describe('packages of the user', () => {
 
   it('cannot go into the environment, which stays as it is', async () => {
     expect(await asUser([farm('python3'), ...pip, ...greet()])).toMatch(/^exit 1\n[^]*Read-only file system/);
+  });
+
+  it('go into the environment through an overlay that is written to, for those who have it alone', async () => {
+    const image = path.join(
+      site.prefix,
+      'apps/condense/releases/x-1',
+      (await site.liveRelease('x-1')) ?? '',
+      'env.sqsh',
+    );
+    const before = await digestFile(image);
+    await asUser(['mkdir', 'changes']);
+    const over = { CONTAINER_OVERLAY_PATH: `${home}/changes:rw` };
+    const look = ['-c', 'import greet; greet.main(); print(greet.__file__)'];
+
+    expect(await asUser([farm('python3'), ...pip, ...greet()], over)).toContain('Successfully installed greet-1.0');
+    expect(await asUser([farm('python3'), ...look], over)).toBe(
+      `greetings\n${PREFIX}/lib/python3.11/site-packages/greet.py`,
+    );
+    expect(await asUser([site.scripts('x', 'launcher'), 'greet'], over)).toBe('greetings');
+    const module = `. /etc/profile.d/modules.sh; module use ${site.modules}; module load conda/x; pip uninstall -qy greet && pip list`;
+    expect(await asUser(['bash', '-c', module], over)).not.toMatch(/greet|exit/);
+    expect(await asUser([farm('python3'), ...look])).toContain("No module named 'greet'");
+    expect(await digestFile(image)).toBe(before);
   });
 
   it('stand in a venv, of venv and of virtualenv, which an update of the version gives what is new', async () => {

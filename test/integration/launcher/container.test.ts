@@ -1,5 +1,5 @@
 // The launcher with the real container runtime, as an ordinary user (and as root where the tests run as root).
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -196,6 +196,106 @@ describe('overlays of the user', () => {
         .stdout;
     expect(cat(`:${first}:`)).toBe('one, with a comma\n');
     expect(cat(`${first}::${second}`)).toBe('two\n');
+  });
+});
+
+describe('an overlay that is written to', () => {
+  const asUser = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
+  const home = (): string => path.join(release.dir, 'tmp');
+  const prefix = '/opt/conda/test-1.0';
+  const withOverlay = (list: string): Partial<Start> => ({
+    cwd: home(),
+    environment: { ...environment, HOME: home(), CONTAINER_OVERLAY_PATH: list },
+  });
+  const inOverlay = (list: string, script: string): Outcome => inBash(script, withOverlay(list));
+  function directory(name: string): string {
+    execFileSync('mkdir', [path.join(home(), name)], { ...asUser, timeout: 10_000 });
+    return path.join(home(), name);
+  }
+  function image(name: string): string {
+    const args = ['overlay', 'create', '--size', '64', path.join(home(), name)];
+    const env = { HOME: home(), PATH: '/usr/sbin:/usr/bin:/sbin:/bin' };
+    execFileSync(release.facts.runtime, args, { ...asUser, env, cwd: home(), timeout: 60_000, stdio: 'pipe' });
+    return path.join(home(), name);
+  }
+
+  test.each([
+    ['a directory', directory],
+    ['an image with a file system', image],
+  ])('%s has what a command changed in the environment for the next one, and the image is untouched', (kind, make) => {
+    const overlay = make(kind.replaceAll(' ', '-'));
+    const before = fs.readFileSync(path.join(release.release, 'env.sqsh'));
+    const script = `echo mine >${prefix}/bin/new && rm ${prefix}/bin/python && cat ${prefix}/bin/new; ls /proc/$$/fd | wc -l`;
+    const plain = inBash('ls /proc/$$/fd | wc -l').stdout;
+
+    expect(inOverlay(`${overlay}:rw`, script)).toMatchObject({ status: 0, stdout: `mine\n${plain}`, stderr: '' });
+    const look = `cat ${prefix}/bin/new; test -e ${prefix}/bin/python || echo gone`;
+    expect(inOverlay(`${overlay}:rw`, look)).toMatchObject({ stdout: 'mine\ngone\n', stderr: '' });
+    expect(inOverlay(overlay, look)).toMatchObject({ status: 125, stderr: matching(/put :rw behind it/) });
+    expect(inBash(`ls ${prefix}/bin/python ${prefix}/bin/new`).stdout).toBe(`${prefix}/bin/python\n`);
+    expect(fs.readFileSync(path.join(release.release, 'env.sqsh')).equals(before)).toBe(true);
+  });
+
+  test('is for one command at a time, which is told from where it was taken; the others of its shell are in it', async () => {
+    const overlay = directory('taken');
+    const { environment: env } = withOverlay(`${overlay}:rw`);
+    const shell = spawn(release.launcher, ['bash'], {
+      ...asUser,
+      cwd: home(),
+      env,
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    shell.stdin.write(`"${release.launcher}" bash -c 'echo x >${prefix}/new; echo there'\n`);
+    expect(String(await once(shell.stdout, 'data'))).toBe('there\n');
+
+    expect(inOverlay(`${overlay}:rw`, 'echo in')).toEqual({
+      ...{ status: 125, signal: null, stdout: '' },
+      stderr: matching(
+        /^condense: another command has this overlay \(it was last written to by process \d+ on \S+ at 2\S+\), .*\/taken, wait .* launcher bash\n$/,
+      ),
+    });
+    shell.stdin.end();
+    await once(shell, 'exit');
+    expect(inOverlay(`${overlay}:rw`, `cat ${prefix}/new`)).toMatchObject({ status: 0, stdout: 'x\n', stderr: '' });
+  });
+
+  test('stays with the release that it was first written on', () => {
+    const overlay = directory('of-a-release');
+    const note = path.join(overlay, '.condense');
+    expect(inOverlay(`${overlay}:rw`, 'true').status).toBe(0);
+    expect(fs.readFileSync(note, 'utf8')).toMatch(/^test-1\.0\/20261121T000000Z-00000001\nprocess /);
+    fs.writeFileSync(note, 'test-1.0/20250101T000000Z-00000001\n');
+    expect(inOverlay(`${overlay}:rw`, 'true')).toMatchObject({
+      status: 125,
+      stderr: matching(
+        /^condense: this overlay was made on test-1\.0\/2025.*, make another one, that release is gone\n$/,
+      ),
+    });
+  });
+
+  test('where the runtime cannot write to it, one line says so, with what the runtime says and what to do', async () => {
+    await execa('mksquashfs', [
+      release.release,
+      `${home()}/squashed`,
+      '-quiet',
+      '-no-progress',
+      '-e',
+      'bin',
+      'env.sqsh',
+    ]);
+    fs.chmodSync(`${home()}/squashed`, 0o666);
+    expect(inOverlay(`${home()}/squashed:rw`, 'true')).toMatchObject({
+      status: 125,
+      stderr: matching(
+        /^condense: this overlay cannot be .* \(it is mounted to be read alone\), .*\/squashed, .*--layer\n$/,
+      ),
+    });
+    const broken = directory('broken');
+    fs.writeFileSync(path.join(broken, 'upper'), '');
+    expect(inOverlay(`${broken}:rw`, 'true')).toMatchObject({
+      status: 125,
+      stderr: matching(/^condense: this overlay cannot be written to here \(FATAL: [^]*\), .*\/broken, .*--layer\n$/),
+    });
   });
 });
 

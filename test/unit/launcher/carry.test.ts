@@ -40,6 +40,7 @@ const sightOf = (there: readonly string[]): Sight => {
   return {
     isThere: has,
     isReadable: has,
+    isWritable: has,
     isProgram: has,
     isLink: (path) => links.includes(path),
     isSame: (one, other) => one === other,

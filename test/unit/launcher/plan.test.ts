@@ -28,6 +28,7 @@ function sightOf(table: Readonly<Record<string, string>>): Sight {
     isThere: (path) => path in table,
     isLink: (path) => has(path, 'k'),
     isReadable: (path) => has(path, 'r'),
+    isWritable: (path) => has(path, 'w'),
     isProgram: (path) => has(path, 'x'),
     isSame: (one, other) => one in table && table[one] === table[other],
     isLauncher: (path) => has(path, 'l'),
@@ -130,6 +131,53 @@ describe('on the host', () => {
       message: expect.stringContaining(message) as unknown,
     });
     expect(plan('x', { seen })).toMatchObject({ message: expect.stringContaining(missing) as unknown });
+  });
+});
+
+describe('overlays of the user', () => {
+  const there = { ...host, '/o/a': 'r', '/o/b': 'rw', '/o/d': 'rw', '/o/d/.': 'r' };
+  const over = (list: string, seen: Record<string, string> = there): LaunchPlan =>
+    plan('x', { environment: [`CONTAINER_OVERLAY_PATH=${list}`], seen });
+
+  test.each([
+    ['', []],
+    [':/o/a::', [{ path: '/o/a' }]],
+    ['/o/a:ro:/o/b', [{ path: '/o/a' }, { path: '/o/b' }]],
+    ['/o/b:rw:/o/a', [{ path: '/o/b', note: '/o/b.condense' }, { path: '/o/a' }]],
+    ['/o/d:rw', [{ path: '/o/d', note: '/o/d/.condense' }]],
+  ])('the list %j', (list, overlays) => {
+    expect(over(list)).toMatchObject({ kind: 'container', overlays });
+  });
+  test.each([
+    ['/o/none', 'this overlay cannot be read, /o/none, correct CONTAINER_OVERLAY_PATH'],
+    ['rw:/o/a', 'this overlay cannot be read, rw, correct CONTAINER_OVERLAY_PATH'],
+    ['/o/no ne:rw', "there is no such overlay, /o/no ne, make it: mkdir '/o/no ne'"],
+    ['/o/a:rw', 'you may not write to this overlay, /o/a, choose one of your own in CONTAINER_OVERLAY_PATH'],
+    ['/o/b:rw:/o/d:rw', 'one overlay alone can be written to, /o/d, take :rw from it in CONTAINER_OVERLAY_PATH'],
+  ])('%s is refused', (list, message) => {
+    expect(over(list)).toMatchObject({ kind: 'fail', status: 125, message });
+  });
+  test('one that was written to is not read alone', () => {
+    expect(over('/o/d', { ...there, '/o/d/.condense': 'r:a-1.0/R1' })).toMatchObject({
+      message: expect.stringMatching(/^this overlay was written to, .*, \/o\/d, put :rw behind it/) as unknown,
+    });
+  });
+  test('one that was written on another release is refused, with what to do', () => {
+    const of = (text: string, more: Record<string, string> = {}): LaunchPlan =>
+      over('/o/d:rw', { ...there, '/o/d/.condense': `r:${text}`, ...more });
+    expect(of('a-1.0/R1\nprocess 1')).toMatchObject({ kind: 'container' });
+    expect(of('')).toMatchObject({ kind: 'container' });
+    const message = 'this overlay was made on a-1.0/R0, not on a-1.0/R1, /o/d, ';
+    expect(of('a-1.0/R0')).toMatchObject({ message: `${message}make another one, that release is gone` });
+    expect(of('a-1.0/R0', { '/store/releases/a-1.0/R0/env.sqsh': 'r' })).toMatchObject({
+      message: `${message}go on with that release: export CONDENSE_RELEASE=a-1.0/R0`,
+    });
+    expect(of('b-1/R0')).toMatchObject({
+      message: 'this overlay was made on b-1/R0, not on a-1.0/R1, /o/d, make another one for this environment',
+    });
+    expect(of('a-1.0/../R0')).toMatchObject({
+      message: 'this file is in the place of what the launcher notes there, /o/d/.condense, give it another name',
+    });
   });
 });
 
