@@ -14,6 +14,7 @@ import { findDistributions, type FoundDistributions } from '../pip/found-distrib
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { lstatIfThere, makePrivateDir, pathExists, readdir, removeTree, stat } from '../system/files.ts';
+import { countProcessors } from '../system/processors.ts';
 import { runCommand } from '../system/run-command.ts';
 import type { BuildContext } from './build-context.ts';
 import type { BuildPlan } from './build-plan.ts';
@@ -88,7 +89,15 @@ async function unpackImage(image: string, scratch: string, signal: AbortSignal):
   await removeTree(scratch);
   await runCommand({
     program: 'unsquashfs',
-    args: ['-no-progress', '-quiet', '-no-xattrs', '-dest', scratch, image],
+    args: [
+      ...['-processors', String(countProcessors(process.env))],
+      '-no-progress',
+      '-quiet',
+      '-no-xattrs',
+      '-dest',
+      scratch,
+      image,
+    ],
     signal,
     writesTo: path.dirname(scratch),
     failureHint: `file ${image}; is it a squashfs image?`,

@@ -1,6 +1,7 @@
 // Which files of two images differ, and how: by unpacking both into scratch and looking at one file after the other.
 import path from 'node:path';
 import { digestFile, readLinkIfThere, walkTree, type TreeEntry } from '../system/files.ts';
+import { countProcessors } from '../system/processors.ts';
 import { runCommand } from '../system/run-command.ts';
 
 export interface ImageDifference {
@@ -25,7 +26,15 @@ export async function compareImages({ scratch, most, signal, ...images }: ImageP
   for (const side of ['released', 'rebuilt'] as const) {
     await runCommand({
       program: 'unsquashfs',
-      args: ['-no-progress', '-quiet', '-no-xattrs', '-dest', trees[side], images[side]],
+      args: [
+        ...['-processors', String(countProcessors(process.env))],
+        '-no-progress',
+        '-quiet',
+        '-no-xattrs',
+        '-dest',
+        trees[side],
+        images[side],
+      ],
       signal,
       writesTo: scratch,
     });

@@ -3,6 +3,7 @@ import type { SquashfsProfile } from '../config/site-config.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { chmod, digestFile, lstat, removeTree, syncPath, lutimes, walkTree, writeNewFile } from '../system/files.ts';
+import { countProcessors } from '../system/processors.ts';
 import { minimalEnvironment, runCommand, type Command } from '../system/run-command.ts';
 import { renderTar, type TarEntry } from '../system/tar-stream.ts';
 import path from 'node:path';
@@ -24,12 +25,14 @@ const defaultMemoryMiB = 512;
  * mksquashfs(1) for a profile. File times are kept: they are the packages' own, and bytecode is valid only with them.
  * @param source a directory, or `-` for a tar archive on stdin
  * @param newestSeconds the time of the newest file. The super block and the root have it too, so that equal content gives equal bytes
+ * @param processors that this process may use; a profile can say otherwise
  */
 export function planPack(
   source: string,
   image: string,
   profile: SquashfsProfile,
   newestSeconds: number,
+  processors: number,
   sortFile?: string,
 ): Command {
   const compression =
@@ -52,7 +55,8 @@ export function planPack(
       '-all-root', // whoever builds, the image belongs to root
       ...(source === '-' ? tarOptions : ['-mkfs-time', String(newestSeconds)]),
       ...(sortFile === undefined ? [] : ['-sort', sortFile]),
-      ...(profile.processors === undefined ? [] : ['-processors', String(profile.processors)]),
+      // Else it takes all of the machine: 4.5 asks neither for affinity nor for the job.
+      ...['-processors', String(profile.processors ?? processors)],
       '-mem',
       `${profile.memoryMiB ?? defaultMemoryMiB}M`,
     ],
@@ -103,7 +107,11 @@ export async function writeImage(
     await removeTree(sortFile);
     await writeNewFile(sortFile, renderSortFile(first));
   }
-  return await pack({ ...planPack(root, image, profile, newestSeconds, sortFile), signal }, image, inodes);
+  return await pack(
+    { ...planPack(root, image, profile, newestSeconds, countProcessors(process.env), sortFile), signal },
+    image,
+    inodes,
+  );
 }
 
 /**
@@ -120,7 +128,7 @@ export async function writeImageOf(
   let newestSeconds = 0;
   for (const entry of entries) if (entry.kind === 'file') newestSeconds = Math.max(newestSeconds, entry.mtimeSeconds);
   const inodes = 1 + entries.filter(({ kind }) => kind !== 'hardlink').length;
-  const command = planPack('-', image, profile, newestSeconds);
+  const command = planPack('-', image, profile, newestSeconds, countProcessors(process.env));
   return await pack({ ...command, input: renderTar(entries), signal }, image, inodes);
 }
 

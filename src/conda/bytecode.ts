@@ -3,6 +3,7 @@
 // the sources' times. Equal sources give equal bytes: each slice is compiled by a fresh child in a fixed order,
 // because what a process compiled before shows in what it writes next (marshal's references), with a fixed hash seed.
 import { z } from 'zod';
+import { countProcessors } from '../system/processors.ts';
 import type { RunInside } from './installer.ts';
 
 const program = String.raw`
@@ -25,7 +26,6 @@ def compile_slice(start):
         os.utime(pyc, (seconds, seconds))
         os.chmod(pyc, 0o644)
 os.umask(0o022)
-cores = len(os.sched_getaffinity(0))
 running = set()
 broken = 0
 def reap():
@@ -34,7 +34,7 @@ def reap():
     running.discard(pid)
     broken += status != 0
 for start in range(0, len(files), size):
-    while len(running) >= cores:
+    while len(running) >= work['processors']:
         reap()
     child = os.fork()
     if child == 0:
@@ -83,7 +83,12 @@ export async function writeBytecode(request: {
     // No site: the .pth files of what is being installed must not run. -B: nothing but what is asked for is written.
     args: ['-I', '-S', '-B', '-W', 'ignore', '-c', program],
     env: { PYTHONHASHSEED: '0' },
-    input: JSON.stringify({ prefix: prefixInside, files: sources, slice: sliceFiles }),
+    input: JSON.stringify({
+      prefix: prefixInside,
+      files: sources,
+      slice: sliceFiles,
+      processors: countProcessors(process.env),
+    }),
   });
   const { made } = resultSchema.parse(JSON.parse(stdout.toString('utf8')));
   const compiled = new Map<string, string>();

@@ -1,10 +1,10 @@
-// From verified archives to directories with their metadata, on all cores.
-import { availableParallelism } from 'node:os';
+// From verified archives to directories with their metadata, on all processors that there are for it.
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import pLimit from 'p-limit';
 import { stat } from '../system/files.ts';
 import type { Report } from '../system/events.ts';
+import { countProcessors } from '../system/processors.ts';
 import { unpackError } from '../system/sent-error.ts';
 import type { UnpackedPackage } from './link-plan.ts';
 import type { LockedPackage } from './lock.ts';
@@ -47,7 +47,8 @@ export async function unpackPackages(request: UnpackRequest): Promise<UnpackedPa
   );
   const total = sized.reduce((sum, { bytes }) => sum + bytes, 0);
   const threads =
-    request.threads ?? (total < threadsPayAbove ? 0 : Math.min(availableParallelism(), maxThreads, packages.length));
+    request.threads ??
+    (total < threadsPayAbove ? 0 : Math.min(countProcessors(process.env), maxThreads, packages.length));
   // The largest first: one that begins last would be waited for by all.
   sized.sort((a, b) => b.bytes - a.bytes || a.index - b.index);
 

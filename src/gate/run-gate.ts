@@ -1,5 +1,4 @@
 // Runs the gate on a release through its real launcher. No answer in time, a crash, a wrong answer, no answer: each is a failure.
-import { availableParallelism } from 'node:os';
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import pLimit from 'p-limit';
@@ -11,6 +10,7 @@ import { AppError } from '../system/app-error.ts';
 import type { Report } from '../system/events.ts';
 import { makeDir, removeTree } from '../system/files.ts';
 import { killMarked } from '../system/marked-processes.ts';
+import { countProcessors } from '../system/processors.ts';
 import { describeEnd, minimalEnvironment, runToEnd, type CommandEnd } from '../system/run-command.ts';
 import { checkMetadata, readPipCheck } from './check-metadata.ts';
 import { checkScripts, parseScripts } from './check-scripts.ts';
@@ -210,7 +210,7 @@ class Gate {
     }
     const { decided, work, warnings } = await this.#planWork(container, inventory, hasPython);
     for (const text of warnings) report({ type: 'warning', text });
-    const limit = pLimit(policy.processes ?? availableParallelism());
+    const limit = pLimit(policy.processes ?? countProcessors(process.env));
     let done = 0;
     const found = await Promise.all(
       work.map((one) =>

@@ -164,7 +164,7 @@ describe('planPack', () => {
   const profile = { compression: 'zstd', level: 3, blockSizeBytes: 131072, order: 'none' } as const;
 
   it('never passes one time for all files, as bytecode is valid only with its own', () => {
-    const { args } = planPack('/r', '/i', profile, 7);
+    const { args } = planPack('/r', '/i', profile, 7, 3);
 
     expect(args).not.toContain('-all-time');
     expect(args).toContain('-mkfs-time');
@@ -175,9 +175,9 @@ describe('planPack', () => {
     [{ ...profile, compression: 'lz4' } as const, '-comp lz4'],
     [{ ...profile, compression: 'none' } as const, '-noI -noId -noD -noF -noX'],
     [{ ...profile, processors: 2, memoryMiB: 700 }, '-processors 2 -mem 700M'],
-    [profile, '-mem 512M'],
+    [profile, '-processors 3 -mem 512M'],
   ])('%j gives %s', (given, expected) => {
-    expect(planPack('/r', '/i', given, 7).args.join(' ')).toContain(expected);
+    expect(planPack('/r', '/i', given, 7, 3).args.join(' ')).toContain(expected);
   });
 });
 
