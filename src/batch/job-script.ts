@@ -37,6 +37,8 @@ export function renderJobScript({ title, tasks, cwd, env, scratch }: JobScript, 
     '  exit "$1"',
     '}',
     `fail() { printf 'error  %s\\nhint   %s\\ncode   JOB_NOT_STARTED\\n' "$1" "$2" >&2; finish 4; }`,
+    // For locks: whoever has this is a child of this script. A shell of salloc has SLURM_JOB_ID, too, and may outlive its job.
+    'export CONDENSE_JOB_CLUSTER=${SLURM_CLUSTER_NAME-}',
     ...Object.entries(env).map(([name, value]) => `export ${name}=${quoteSh(value)}`),
     ...(scratch === undefined
       ? []

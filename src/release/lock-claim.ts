@@ -16,6 +16,8 @@ const LockOwner = z.object({
   pidNamespace: z.string().optional(),
   /** The job that it runs in, e.g. `Slurm job 1234`. */
   job: z.string().optional(),
+  /** Of Slurm, and only where the job's script started it: then it ends with its job. Jobs of other clusters have the same numbers. */
+  cluster: z.string().optional(),
   purpose: z.string(),
   since: z.string(),
 });
@@ -51,7 +53,7 @@ export async function readLockOwner(purpose: string): Promise<LockOwner> {
     pid: process.pid,
     started: (await readStartTime(process.pid)) ?? '',
     ...(pidNamespace === undefined ? {} : { pidNamespace }),
-    ...(job === undefined ? {} : { job }),
+    ...(job === undefined ? {} : { job, cluster: process.env['CONDENSE_JOB_CLUSTER'] }),
     purpose,
     since: new Date().toISOString(),
   };

@@ -1,8 +1,10 @@
-// Locks that say who, where and since when. A dead owner on this host is cleared; another host's lock never is.
+// Locks that say who, where and since when. A dead owner on this host is cleared; another host's only where Slurm knows that
+// its job has ended.
 import { randomBytes } from 'node:crypto';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { hasJobSurelyEnded } from '../site/scheduler.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { makeSharedDir, rename, removeTree, writeNewFile } from '../system/files.ts';
@@ -46,6 +48,9 @@ export async function withLock<T>(
   }
 }
 
+/** The batch system is asked no more often. */
+const ASK_MS = 30_000;
+
 /** Two that claim at the same moment both step back; after a random pause one of them is first. */
 const CLAIMS = 5;
 
@@ -56,10 +61,11 @@ async function waitForLock(
   { waitMs = 0, signal, onWait }: LockOptions,
 ): Promise<string> {
   const until = performance.now() + waitMs;
+  const asked = new Map<string, number>();
   for (let claims = 1; ; claims++) {
     signal?.throwIfAborted();
     try {
-      return await claimLock(file, content);
+      return await claimLock(file, content, asked);
     } catch (error) {
       if (!(error instanceof AppError) || (claims >= CLAIMS && performance.now() >= until)) throw error;
       if (claims === CLAIMS) onWait?.(`waits, since ${error.message}`);
@@ -72,15 +78,16 @@ async function waitForLock(
 /**
  * Every claim is a file of its own name, so clearing a dead one can never hit one that is alive: first the claim is
  * made, then the others are looked at. Whoever sees nobody else holds the lock.
+ * @param asked when the batch system was asked about which claim
  */
-async function claimLock(file: string, content: string): Promise<string> {
+async function claimLock(file: string, content: string, asked: Map<string, number>): Promise<string> {
   const claim = `${file}.${randomBytes(6).toString('hex')}`;
   try {
     await writeNewFile(`${claim}.tmp`, content);
     await rename(`${claim}.tmp`, claim);
     for (const other of await readClaims(path.dirname(file), path.basename(file))) {
       if (other.file === claim) continue;
-      if (other.state !== 'dead') throw lockHeld(other);
+      if (other.state !== 'dead' && !(await isOfEndedJob(other, asked))) throw lockHeld(other);
       await removeTree(other.file);
     }
   } catch (error) {
@@ -91,13 +98,20 @@ async function claimLock(file: string, content: string): Promise<string> {
   return claim;
 }
 
+async function isOfEndedJob({ file, owner, state }: Claim, asked: Map<string, number>): Promise<boolean> {
+  const now = performance.now();
+  if (!owner || state !== 'unknown' || now - (asked.get(file) ?? Number.NEGATIVE_INFINITY) < ASK_MS) return false;
+  asked.set(file, now);
+  return await hasJobSurelyEnded(owner);
+}
+
 function lockHeld({ file, owner, state }: Claim): AppError {
   const name = path.basename(file);
   const look = !owner
     ? `cat ${file}`
     : owner.host === os.hostname()
       ? 'it is in another container of this host'
-      : `ssh ${owner.host} ps -p ${owner.pid}`;
+      : `${describeQuestion(owner.job)}ssh ${owner.host} ps -p ${owner.pid}`;
   return new AppError(EXIT.locked, {
     code: 'LOCK_HELD',
     message: `is held by ${describeOwner(owner)}`,
@@ -107,4 +121,10 @@ function lockHeld({ file, owner, state }: Claim): AppError {
         ? `wait; if its process is gone (${look}): condense unlock ${name}`
         : 'wait for it to finish, then run the command again',
   });
+}
+
+/** What a person asks first of a lock of a job. */
+function describeQuestion(job = ''): string {
+  const [, system, id = ''] = /^(Slurm|PBS) job (.+)$/.exec(job) ?? [];
+  return system === undefined ? '' : `${system === 'Slurm' ? `squeue -j ${id}` : `qstat -x '${id}'`}; `;
 }

@@ -13,6 +13,8 @@ import { runJob } from '../../../src/batch/run-job.ts';
 import { runLocalTasks } from '../../../src/batch/run-local.ts';
 import { slurm } from '../../../src/batch/slurm.ts';
 import type { TaskOutcome } from '../../../src/batch/task-outcome.ts';
+import { readClaims } from '../../../src/release/lock-claim.ts';
+import { withLock } from '../../../src/release/site-lock.ts';
 import { JobLayout } from '../../../src/site/layout.ts';
 import { startSlurm, type Slurm } from '../../e2e/daemons.ts';
 
@@ -231,5 +233,108 @@ describe('of Slurm', () => {
     await expect(running).rejects.toThrow('interrupted');
     expect(waits).toBe('a waits for a node (JobHeldUser)');
     expect((await execa('squeue', ['--noheader'], { env, timeout: 20_000 })).stdout).toBe('');
+  });
+});
+
+describe('a lock that a job of Slurm left on another node', () => {
+  const source = (name: string): string => JSON.stringify(path.resolve(import.meta.dirname, '../../../src', name));
+  /** A task that takes the lock, says so, and is killed or goes on. The claim then names another host. */
+  async function leaveLock(
+    name: string,
+    then: string,
+  ): Promise<{ lock: string; ended: Promise<Watched>; stop: () => void }> {
+    const lock = path.join(dir, `locks-${name}`, 'a-1.lock');
+    const code = `import { withLock } from ${source('release/site-lock.ts')};
+      await withLock(${JSON.stringify(lock)}, 'build of a-1', async () => { console.log('held'); ${then} });`;
+    const interrupt = new AbortController();
+    const held = Promise.withResolvers<unknown>();
+    const words = [process.execPath, '--input-type=module', '-e', code];
+    const ended = run(slurm, [{ name: 'a', words }], {
+      signal: interrupt.signal,
+      onLine: held.resolve,
+      options: ['--no-requeue'],
+    });
+    await held.promise;
+    const [claim] = await readClaims(path.dirname(lock));
+    const file = claim?.file ?? '';
+    await writeFile(file, JSON.stringify({ ...claim?.owner, host: 'node7' }));
+    return {
+      lock,
+      ended,
+      stop: () => {
+        interrupt.abort(new Error('enough'));
+      },
+    };
+  }
+  const wait = `await new Promise((resolve) => setTimeout(resolve, 600000));`;
+  const take = (lock: string): Promise<string> => withLock(lock, 'mine', () => Promise.resolve('mine'));
+
+  beforeAll(() => {
+    process.env['SLURM_CONF'] = daemons.conf;
+  });
+  afterAll(() => {
+    delete process.env['SLURM_CONF'];
+  });
+
+  it('is taken over once Slurm knows that the job has ended, and not before', async () => {
+    const { lock, ended, stop } = await leaveLock('ended', wait);
+    const refused = take(lock);
+    await expect(refused).rejects.toThrow(/on node7 \(pid \d+, Slurm job \d+\)/);
+    await expect(refused).rejects.toMatchObject({
+      problems: [
+        { hint: expect.stringMatching(/squeue -j \d+; ssh node7 ps -p \d+\): condense unlock a-1\.lock\./) as string },
+      ],
+    });
+
+    const [claim] = await readClaims(path.dirname(lock));
+    await execa('kill', ['-9', String(claim?.owner?.pid)], { timeout: 5000 });
+    expect((await ended).outcomes).toMatchObject([{ exit: 5, problem: { code: 'TASK_KILLED' } }]);
+    stop();
+
+    await expect.poll(() => take(lock), { timeout: 30_000, interval: 500 }).toBe('mine');
+  });
+
+  it('stays where the node of the job has failed: it may be at work, and nobody sees it', async () => {
+    const { lock, ended } = await leaveLock('failed', wait);
+    const [claim] = await readClaims(path.dirname(lock));
+    const id = /\d+/.exec(claim?.owner?.job ?? '')?.[0] ?? '';
+    const ask = async (...words: string[]): Promise<string> =>
+      (
+        await execa('squeue', ['--noheader', '--states=all', `--jobs=${id}`, ...words], { env, timeout: 20_000 })
+      ).stdout.trim();
+    const node = await ask('--format=%N');
+    // It comes back by itself, since it answers.
+    const down = ['update', `NodeName=${node}`, 'State=DOWN', 'Reason=test'];
+    await execa('scontrol', down, { env, timeout: 20_000 });
+    expect((await ended).outcomes).toMatchObject([{ exit: 5, problem: { code: 'JOB_NODE_FAILED' } }]);
+
+    expect(await ask('--format=%T')).toBe('NODE_FAIL');
+    await expect(take(lock)).rejects.toMatchObject({ exit: 11 });
+  });
+
+  it('stays where the job was of another cluster, or a shell that may outlive its job took it', async () => {
+    const { outcomes } = await run(slurm, [bash('a', 'true')]);
+    expect(outcomes).toMatchObject([{ exit: 0 }]);
+    const list = ['--noheader', '--states=COMPLETED', '--format=%A'];
+    const id = (await execa('squeue', list, { env, timeout: 20_000 })).stdout.split('\n').at(-1) ?? '';
+    expect(id).toMatch(/^\d+$/);
+    const owner = {
+      user: 'u',
+      host: 'node7',
+      pid: 1,
+      started: 's',
+      job: `Slurm job ${id}`,
+      purpose: 'p',
+      since: 'now',
+    };
+    for (const [name, cluster] of [
+      ['elsewhere', 'north'],
+      ['shell', undefined],
+    ] as const) {
+      const lock = path.join(dir, `locks-${name}`, 'a-1.lock');
+      await mkdir(path.dirname(lock));
+      await writeFile(`${lock}.0123456789ab`, JSON.stringify({ ...owner, cluster }));
+      await expect(take(lock)).rejects.toMatchObject({ exit: 11 });
+    }
   });
 });
