@@ -169,7 +169,13 @@ class Bench {
     const prefix = path.join(this.#dir, 'prefix');
     const install = await peakMemory(() => this.#install(prefix));
     const profile = { compression: 'zstd', level: 3, blockSizeBytes: 131_072, order: 'none' } as const;
-    const { program, args } = planPack(prefix, path.join(this.#dir, 'image'), profile, epochSeconds, os.availableParallelism());
+    const { program, args } = planPack(
+      prefix,
+      path.join(this.#dir, 'image'),
+      profile,
+      epochSeconds,
+      os.availableParallelism(),
+    );
     let packSeconds = 0;
     const pack = await peakMemory(async () => {
       packSeconds = await seconds(() => execa(program, args));

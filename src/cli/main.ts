@@ -123,9 +123,13 @@ function buildProgram(): Command {
         (await import('./install.ts')).runBuild(session, names, options),
       ),
     );
-  sub('test <what>', 'run the gate again: on what is live of an environment or version, or on a release').action(
-    action(async (session, what: string) => (await import('./test.ts')).runTest(session, what)),
-  );
+  sub('test [what...]', 'run the gate again: on what is live of an environment or version, or on a release')
+    .option('--all', 'on everything that is live')
+    .action(
+      action(async (session, what: string[], options: { all?: boolean }) =>
+        (await import('./test.ts')).runTest(session, what, options),
+      ),
+    );
   sub('lock [environment...]', 'write, check or compare the lock beside the spec, which builds install')
     .option('--check', 'only say whether it fits; asks no network')
     .option('--update [package...]', 'move everything, or these packages only')

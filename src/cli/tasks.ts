@@ -9,9 +9,10 @@ import { runLocalTasks } from '../batch/run-local.ts';
 import { slurm } from '../batch/slurm.ts';
 import type { TaskOutcome } from '../batch/task-outcome.ts';
 import { planEnvironment } from '../build/build-plan.ts';
-import type { SiteConfig } from '../config/site-config.ts';
+import type { EnvironmentOptions, SiteConfig } from '../config/site-config.ts';
 import { SPREAD_COMMANDS } from '../config/task-commands.ts';
 import type { JobLayout } from '../site/layout.ts';
+import { describePlatform } from '../site/platform.ts';
 import { checkBuilder, checkOwner } from '../site/permissions.ts';
 import { AppError, type Problem } from '../system/app-error.ts';
 import { EXIT, type ExitCode } from '../system/exit-codes.ts';
@@ -20,6 +21,8 @@ import { describeCommand } from '../system/run-command.ts';
 import { chooseEnvironments } from './choose-environments.ts';
 import type { Session } from './session.ts';
 import type { TaskCommand } from './task-command.ts';
+import { readLargestFirst } from './task-order.ts';
+import { chooseTested } from './test.ts';
 
 export interface TaskOptions {
   readonly on?: 'local' | 'slurm' | 'pbs' | undefined;
@@ -38,34 +41,56 @@ const PASSED =
  * @throws AppError with that status, where several tasks are to be told of or one could not say itself why it ended
  */
 export async function runTasks(session: Session, command: TaskCommand, options: TaskOptions): Promise<ExitCode> {
-  const tasks = planTasks(session, command, options);
+  const tasks = await readTasks(session, command, options);
   const { on = 'local', jobs } = options;
   if (on !== 'local') return await runAsJob(session, command, tasks, on === 'slurm' ? slurm : pbs, options);
   const { signal } = session;
   const env = wholeEnvironment();
   const onLine = planLines(session, tasks);
-  return finish(session, await runLocalTasks({ tasks, atOnce: jobs ?? 1, cwd: process.cwd(), env, onLine, signal }));
+  const run = { tasks, atOnce: jobs ?? 1, cwd: process.cwd(), env, onLine, signal };
+  return finish(session, tasks, await runLocalTasks(run));
 }
 
-/** @throws AppError ENVIRONMENT_UNKNOWN, USAGE_INVALID */
-function planTasks(session: Session, { name, operands, options }: TaskCommand, { all }: TaskOptions): readonly Task[] {
-  const { config, output } = session;
+interface NamedTask extends Task {
+  /** In the order of the command line, or of the configuration. */
+  readonly place: number;
+}
+
+/** In the order in which they begin. @throws AppError ENVIRONMENT_UNKNOWN, USAGE_INVALID */
+async function readTasks(session: Session, command: TaskCommand, { all }: TaskOptions): Promise<readonly NamedTask[]> {
+  const { name, operands, options } = command;
+  const { config, layout, output } = session;
   const global = ['--config', config.file, ...(output.json ? ['--json'] : []), ...(output.debug ? ['--debug'] : [])];
   const words = (rest: readonly string[]): string[] => [
     ...[process.execPath, process.argv[1] ?? ''],
     ...[...global, name, ...options, '--', ...rest],
   ];
-  const names = SPREAD_COMMANDS.some((one) => one === name) ? chooseEnvironments(config, name, operands, all) : [];
+  const names = SPREAD_COMMANDS.some((one) => one === name) ? await readNames(session, command, all) : [];
   // A stored plan names its environments itself.
-  if (names.length === 0) return [{ name, words: words(operands) }];
-  for (const one of names) planEnvironment(config, one);
-  return names.map((one) => ({ name: one, words: words([one]) }));
+  if (names.length === 0) return [{ name, words: words(operands), place: 0 }];
+  const tasks = names.map((one, place): NamedTask => ({ name: one, words: words([one]), place }));
+  // What is tested is on disk, and the configuration may not have it any more.
+  if (name === 'test') return tasks;
+  const environments = names.map((one) => planEnvironment(config, one));
+  const ordered = await readLargestFirst(layout, environments, describePlatform(process.arch));
+  return tasks.toSorted((a, b) => indexOf(ordered, a) - indexOf(ordered, b));
+}
+
+const indexOf = (environments: readonly EnvironmentOptions[], task: NamedTask): number =>
+  environments.findIndex(({ name }) => name === task.name);
+
+async function readNames(
+  { config, layout }: Session,
+  { name, operands }: TaskCommand,
+  all: boolean | undefined,
+): Promise<readonly string[]> {
+  return name === 'test' ? await chooseTested(layout, operands, all) : chooseEnvironments(config, name, operands, all);
 }
 
 async function runAsJob(
   session: Session,
   { name }: TaskCommand,
-  tasks: readonly Task[],
+  tasks: readonly NamedTask[],
   system: BatchSystem,
   { jobs, dryRun }: TaskOptions,
 ): Promise<ExitCode> {
@@ -100,7 +125,7 @@ async function runAsJob(
   const outcomes = await runJob({ system, submission, job, tasks, env, onLine, note, signal });
   if (outcomes.every(({ exit }) => exit === EXIT.done)) await removeTree(job.dir);
   else note(`what the job printed stays in ${job.dir}`);
-  return finish(session, outcomes);
+  return finish(session, tasks, outcomes);
 }
 
 function planSubmission(
@@ -133,7 +158,11 @@ function wholeEnvironment(): Record<string, string> {
 }
 
 /** @throws AppError with the status of the first that failed, unless it was the only task and has told why itself */
-function finish({ output }: Session, outcomes: readonly TaskOutcome[]): ExitCode {
+function finish({ output }: Session, tasks: readonly NamedTask[], results: readonly TaskOutcome[]): ExitCode {
+  const outcomes = tasks
+    .map(({ place }, at) => ({ place, outcome: results[at] }))
+    .toSorted((a, b) => a.place - b.place)
+    .flatMap(({ outcome }) => outcome ?? []);
   const [first, ...others] = outcomes.filter(({ exit }) => exit !== EXIT.done);
   if (!first) return EXIT.done;
   if (outcomes.length === 1 && !first.problem) return first.exit;

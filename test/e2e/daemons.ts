@@ -119,8 +119,12 @@ export interface Slurm {
   readonly stop: () => Promise<void>;
 }
 
-/** Two nodes, which are both this machine, with two processors each; as root where the tests run as root. */
-export async function startSlurm(dir: string): Promise<Slurm> {
+/**
+ * Two nodes, which are both this machine, with two processors each; as root where the tests run as root.
+ * @param bound one node instead, whose jobs get processors of their own and may run on no other, as on a real cluster
+ */
+export async function startSlurm(dir: string, { bound = false } = {}): Promise<Slurm> {
+  const nodeNames = bound ? NODES.slice(0, 1) : NODES;
   const file = (name: string): string => path.join(dir, name);
   for (const each of ['', 'munge', 'state', ...NODES]) await mkdir(file(each));
   await writeFile(file('munge/key'), crypto.getRandomValues(new Uint8Array(1024)), { mode: 0o600 });
@@ -138,7 +142,7 @@ export async function startSlurm(dir: string): Promise<Slurm> {
   const host = os.hostname().split('.', 1)[0] ?? '';
   const user = isRoot ? 'root' : USER;
   const nodes = await Promise.all(
-    NODES.map(
+    nodeNames.map(
       async (name) =>
         `NodeName=${name} NodeHostname=${host} NodeAddr=127.0.0.1 Port=${await freePort()} CPUs=2 State=UNKNOWN`,
     ),
@@ -159,7 +163,7 @@ SlurmdPidFile=${file('%n/pid')}
 SlurmctldLogFile=${file('slurmctld.log')}
 SlurmdLogFile=${file('%n/log')}
 ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
+TaskPlugin=task/${bound ? 'affinity' : 'none'}
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 # Steps of several programs are placed by the backfill scheduler alone, which looks twice a minute by default.
@@ -167,14 +171,14 @@ SchedulerParameters=bf_interval=1
 MpiDefault=none
 ReturnToService=2
 ${nodes.join('\n')}
-PartitionName=test Nodes=ALL Default=YES State=UP OverSubscribe=FORCE:8
+PartitionName=test Nodes=ALL Default=YES State=UP OverSubscribe=${bound ? 'NO' : 'FORCE:8'}
 `,
   );
   const env = { SLURM_CONF: file('slurm.conf') };
-  children.push(start(['slurmctld', '-D'], env), ...NODES.map((name) => start(['slurmd', '-D', '-N', name], env)));
+  children.push(start(['slurmctld', '-D'], env), ...nodeNames.map((name) => start(['slurmd', '-D', '-N', name], env)));
   await until('slurmd', file('slurmctld.log'), async () => {
     const answer = await execa('sinfo', ['-h', '-o', '%T %D'], { env, reject: false });
-    return answer.stdout === `idle ${NODES.length}`;
+    return answer.stdout === `idle ${nodeNames.length}`;
   });
   return { conf: file('slurm.conf'), stop: () => stop(children.toReversed()) };
 }

@@ -27,5 +27,5 @@ test('a command that is never a job, what is no word and what is no variable are
     parse(`scheduler: { options: ['', "a\\nb"], commands: { rollback: [-q, x] }, scratch: '$TMPDIR' }`),
   );
   expect(problems).toHaveLength(4);
-  expect(problems.join('\n')).toContain('must be a command that runs as a job (install, build, test, lock,');
+  expect(problems.join('\n')).toContain('must be a command that runs as a job (install, plan, build, test, lock,');
 });
