@@ -96,7 +96,7 @@ it.each([
     args: [condense, '--config', site.config.file, 'rollback'],
     ...{ dir, trace: path.join(dir, 'trace') },
   };
-  const { stderr, exitCode } = await runWithFault(command, { name, n: 2, text: '' }, `error=${errno}`);
+  const { stderr, exitCode } = await runWithFault(command, { name, n: 2 }, `error=${errno}`);
 
   expect(stderr).toMatch(says);
   expect([4, 7], stderr).toContain(exitCode);

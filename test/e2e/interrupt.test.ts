@@ -83,8 +83,9 @@ async function expectNothingAtWork(): Promise<void> {
     const found: string[] = [];
     for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
       const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''); // it has just ended
-      // The user of `startUser` is always at work, through the released launcher.
-      if (command.includes(`${site.dir}/staging`) || /\/bases\/.*\.tmp\//.test(command)) found.push(command);
+      // The user of `startUser` is always at work, through the released launcher; and so may be tests of other sites.
+      const isOfBase = command.includes(`${site.prefix}/apps/condense/bases/`) && command.includes('.tmp/');
+      if (command.includes(`${site.dir}/staging`) || isOfBase) found.push(command);
     }
     return found;
   };

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildPlanner } from '../../../launcher/build.ts';
 import type { InheritFacts } from '../../../launcher/facts.ts';
 import { inheritEnvironment } from '../../../launcher/inherit.ts';
+import { atNight } from '../../nightly.ts';
 import {
   makeRelease,
   readProbe,
@@ -16,7 +17,7 @@ import {
   type TestRelease,
 } from './test-release.ts';
 
-/** Thousands of processes: half a minute on a machine of its own, many times that on a shared one. */
+/** At night thousands of processes, in CI a third of them: half a minute on a machine of its own, many times that on a shared one. */
 const SLOW = 900_000;
 
 const byte = fc.integer({ min: 1, max: 255 }).map((code) => String.fromCharCode(code));
@@ -199,7 +200,7 @@ describe('with a stand-in for the runtime', () => {
   test(
     'prelude, planner and a direct exec give a program the same bytes, descriptors, limits and signals',
     () => {
-      const samples = fc.sample(cases, { numRuns: 400, seed: 20261121 });
+      const samples = fc.sample(cases, { numRuns: atNight(400, 150), seed: 20261121 });
       const run = (): { probed: object; call: string }[] =>
         samples.map((one) => {
           const outcome = start(release, asStart(release, one, `${release.farm}/${one.command}`));
@@ -223,7 +224,7 @@ describe('with a stand-in for the runtime', () => {
     'inside the container, too',
     () => {
       fs.writeFileSync(release.facts.marker, '');
-      const samples = fc.sample(cases, { numRuns: 300, seed: 7 });
+      const samples = fc.sample(cases, { numRuns: atNight(300, 100), seed: 7 });
       const run = (): object[] =>
         samples.map((one) =>
           comparable(readProbe(start(release, asStart(release, one, `${release.farm}/${one.command}`)))),
@@ -261,10 +262,12 @@ describe('what does not come along by rule', () => {
   });
 
   test('is what the rules say, to prelude and planner alike, for the program and for the runtime', () => {
-    const samples = fc.sample(fc.tuple(cases, ruled), { numRuns: 60, seed: 5 }).map(([one, variables]) => ({
-      ...one,
-      environment: { ...one.environment, ...variables },
-    }));
+    const samples = fc
+      .sample(fc.tuple(cases, ruled), { numRuns: atNight(60, 30), seed: 5 })
+      .map(([one, variables]) => ({
+        ...one,
+        environment: { ...one.environment, ...variables },
+      }));
     const call = (): string => fs.readFileSync(path.join(release.dir, 'last-environment'), 'latin1');
     const run = (): { probed: object; call: string }[] =>
       samples.map((one) => {
@@ -317,8 +320,8 @@ describe.each([
   });
 
   test.each([
-    ['an ordinary user', false, 25],
-    ['root, where the tests run as root', true, 8],
+    ['an ordinary user', false, atNight(25, 10)],
+    ['root, where the tests run as root', true, atNight(8, 4)],
   ])(
     'to %s a program in the container has the bytes, descriptors, limits and signals of a direct exec',
     (_, asRoot, few) => {
