@@ -92,7 +92,7 @@ export function renderOverlays(
 const LOCK = `
 __cl_say() { printf 'condense: %s, %s, %s\\n' "$@" >&2; exit 125; }
 { [[ ! -L $__cl_NOTE ]] && exec {__cl_C}<>"$__cl_NOTE"; } 2>/dev/null ||
-  __cl_say "the launcher cannot write to its note on an overlay" "$__cl_NOTE" "remove it"
+  __cl_say "the launcher cannot write its note on an overlay" "$__cl_NOTE" "put the overlay into a directory of yours"
 flock -n -E 9 "$__cl_C" 2>/dev/null
 case $? in
   0) export __cl_C ;;

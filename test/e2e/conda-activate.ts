@@ -9,34 +9,48 @@ const exportLine = (shell: CondaShell, name: string, value: string): string =>
     ? `setenv ${name} "${value}"`
     : shell === 'fish'
       ? `set -gx ${name} "${value}"`
-      : `export ${name}='${value}'`;
+      : `export ${name}="${value}"`;
 const unsetLine = (shell: CondaShell, name: string): string =>
   shell === 'tcsh' ? `unsetenv ${name}` : shell === 'fish' ? `set -e ${name}` : `unset ${name}`;
 const runLine = (shell: CondaShell, script: string): string =>
   shell === 'bash' || shell === 'zsh' ? `. "${script}"` : `source "${script}"`;
-const script = (shell: CondaShell, prefix: string, when: string): string =>
-  `${prefix}/etc/conda/${when}.d/condense.${ENDINGS[shell]}`;
 
+/** What of a prefix conda runs, and the PATH that it finds. */
+interface Activation {
+  /** Names of scripts in activate.d and deactivate.d, in their order; of ours, if none are given. */
+  readonly scripts?: { readonly activate: readonly string[]; readonly deactivate: readonly string[] };
+  /** As that shell writes it. */
+  readonly path?: string;
+}
 const SYSTEM_PATH = '/usr/local/bin:/usr/bin:/bin';
+const ours = (shell: CondaShell): readonly string[] => [`condense.${ENDINGS[shell]}`];
 
 /** PATH first, then what conda sets, then the scripts. */
-export function condaActivate(shell: CondaShell, prefix: string): string {
+export function condaActivate(
+  shell: CondaShell,
+  prefix: string,
+  { scripts, path = SYSTEM_PATH }: Activation = {},
+): string {
   const name = prefix.split('/').at(-1) ?? '';
   return [
-    exportLine(shell, 'PATH', `${prefix}/bin:${SYSTEM_PATH}`),
+    exportLine(shell, 'PATH', `${prefix}/bin:${path}`),
     exportLine(shell, 'CONDA_PREFIX', prefix),
     exportLine(shell, 'CONDA_SHLVL', '1'),
     exportLine(shell, 'CONDA_DEFAULT_ENV', name),
     exportLine(shell, 'CONDA_PROMPT_MODIFIER', `(${name}) `),
-    runLine(shell, script(shell, prefix, 'activate')),
+    ...(scripts?.activate ?? ours(shell)).map((one) => runLine(shell, `${prefix}/etc/conda/activate.d/${one}`)),
   ].join('\n');
 }
 
 /** PATH first, then the scripts, then what conda has set. */
-export function condaDeactivate(shell: CondaShell, prefix: string): string {
+export function condaDeactivate(
+  shell: CondaShell,
+  prefix: string,
+  { scripts, path = SYSTEM_PATH }: Activation = {},
+): string {
   return [
-    exportLine(shell, 'PATH', SYSTEM_PATH),
-    runLine(shell, script(shell, prefix, 'deactivate')),
+    exportLine(shell, 'PATH', path),
+    ...(scripts?.deactivate ?? ours(shell)).map((one) => runLine(shell, `${prefix}/etc/conda/deactivate.d/${one}`)),
     ...['CONDA_PREFIX', 'CONDA_SHLVL', 'CONDA_DEFAULT_ENV', 'CONDA_PROMPT_MODIFIER'].map((one) =>
       unsetLine(shell, one),
     ),

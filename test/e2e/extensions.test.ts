@@ -5,9 +5,13 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeHome, runAsOrdinaryUser } from '../../ci/ordinary-user.ts';
-import { ensureTestChannel } from '../channel/make-channel.ts';
-import { makeWheel } from '../pip/distributions.ts';
 import { digestFile } from '../../src/system/files.ts';
+import { runCommand } from '../../src/system/run-command.ts';
+import { ensureTestChannel } from '../channel/make-channel.ts';
+import { LinkFixture } from '../integration/conda/link-fixture.ts';
+import { makeWheel } from '../pip/distributions.ts';
+import { closure, readChannel } from './channel-closure.ts';
+import { condaActivate, condaDeactivate } from './conda-activate.ts';
 import { startSlurm, startSshd, type Slurm, type Sshd } from './daemons.ts';
 import { TestSite } from './test-site.ts';
 
@@ -141,6 +145,23 @@ if __name__ == '__main__':
   });
 });
 
+/** uv cannot be had where the tests run: what `uv venv --system-site-packages -p $0 $1` leaves (its crates/uv-virtualenv/src/virtualenv.rs). */
+const UV_VENV = `
+base=$("$0" -I -c 'import sys; print(sys._base_executable)')
+mkdir -p "$1/bin" "$1/lib/python3.11/site-packages"
+ln -s "$base" "$1/bin/python"
+ln -s python "$1/bin/python3"
+ln -s python "$1/bin/python3.11"
+ln -s lib "$1/lib64"
+cat >"$1/pyvenv.cfg" <<END
+home = $(dirname "$base")
+implementation = CPython
+uv = 0.9.8
+version_info = $("$base" -c 'import platform; print(platform.python_version())')
+include-system-site-packages = true
+END
+`;
+
 describe('packages of the user', () => {
   const pip = ['-m', 'pip', '--disable-pip-version-check', '--no-cache-dir', 'install', '--no-index'];
   const greet = (): string[] => ['--find-links', wheels, 'greet'];
@@ -183,7 +204,7 @@ describe('packages of the user', () => {
     expect(await digestFile(image)).toBe(before);
   });
 
-  it('stand in a venv, of venv and of virtualenv, which an update of the version gives what is new', async () => {
+  it('stand in a venv, of venv, virtualenv and uv, which an update of the version gives what is new', async () => {
     await asUser([farm('python3'), '-m', 'venv', '--system-site-packages', 'plain']);
     // The host's own virtualenv, with the wheels that its distribution has.
     expect(
@@ -197,7 +218,9 @@ describe('packages of the user', () => {
         'virtual',
       ]),
     ).toBe('');
-    const pythons = ['plain', 'virtual'].map((name) => path.join(home, name, 'bin/python'));
+    await asUser(['bash', '-ec', UV_VENV, farm('python3'), path.join(home, 'uv')]);
+    const names = ['plain', 'virtual', 'uv'];
+    const pythons = names.map((name) => path.join(home, name, 'bin/python'));
     for (const python of pythons) {
       expect(await asUser([python, ...pip, '-q', ...greet()])).toBe('');
       expect(await asUser([python, '-c', 'import pytest'])).toContain("No module named 'pytest'");
@@ -206,7 +229,7 @@ describe('packages of the user', () => {
     await site.writeSpec('x', [channel], [...DEPENDENCIES, 'pytest']);
     await site.condenseOk('install', 'x');
 
-    for (const [index, name] of ['plain', 'virtual'].entries()) {
+    for (const [index, name] of names.entries()) {
       const code = 'import sys, pytest, numpy; print(sys.prefix, sys.base_prefix, numpy.__file__)';
       expect(await asUser([pythons[index] ?? '', '-c', code])).toBe(
         `${home}/${name} ${PREFIX} ${PREFIX}/lib/python3.11/site-packages/numpy/__init__.py`,
@@ -272,22 +295,58 @@ describe('a layer: launcher --layer', () => {
 });
 
 describe('next to it', () => {
-  it("a conda of the user's, activated before or after the module, keeps its variables, and each command its own Python", async () => {
-    // As conda's activate leaves it: a prefix with a Python of its own, first on PATH.
-    const own = path.join(home, 'miniconda3/envs/mine');
-    await asUser(['/usr/bin/virtualenv', '-q', '--no-download', own]);
-    const conda = `export CONDA_EXE=${home}/miniconda3/bin/conda CONDA_PREFIX=${own} CONDA_DEFAULT_ENV=mine CONDA_SHLVL=1 PATH=${own}/bin:$PATH`;
-    const load = `. /etc/profile.d/modules.sh; module use ${site.modules}; module load conda/x`;
-    const see = `-c 'import os, sys; print(sys.prefix, *(os.environ.get(name) for name in ("CONDA_EXE", "CONDA_PREFIX", "CONDA_SHLVL")))'`;
-    const ask = (...steps: string[]): Promise<string> =>
-      asUser(['bash', '-c', [...steps, `python3 ${see}`, `${farm('python3')} ${see}`].join('\n')]);
-
-    const exe = `${home}/miniconda3/bin/conda`;
-    expect(await ask(load, conda)).toBe(`${own} ${exe} ${own} 1\n${PREFIX} ${exe} ${own} 1`);
-    expect(await ask(conda)).toBe(`${own} ${exe} ${own} 1\n${PREFIX} ${exe} ${own} 1`);
-    expect(await ask(conda, load)).toBe(`${PREFIX} ${exe} ${PREFIX} 1\n${PREFIX} ${exe} ${PREFIX} 1`);
-    expect(await ask(conda, load, 'module unload conda')).toBe(`${own} ${exe} ${own} 1\n${PREFIX} ${exe} ${own} 1`);
+  // conda cannot be had where the tests run: the linker of condense makes the prefix that `conda env create` makes.
+  const own = (): string => path.join(home, '.conda/envs/mine');
+  const load = (): string => `. /etc/profile.d/modules.sh; module use ${site.modules}; module load conda/x`;
+  const scripts = {
+    activate: ['ca-certificates-activate.sh'],
+    deactivate: ['ca-certificates-deactivate.sh'],
+  };
+  const activate = (): string => condaActivate('bash', own(), { scripts, path: '$PATH' });
+  const deactivate = (): string => condaDeactivate('bash', own(), { scripts, path: `\${PATH#${own()}/bin:}` });
+  const SEE = `
+import importlib.util, os, subprocess, sys
+names = 'CONDA_PREFIX', 'SSL_CERT_FILE', 'PYTHONHOME', 'LD_LIBRARY_PATH'
+print(sys.prefix, 'numpy' if importlib.util.find_spec('numpy') else '-', *map(os.environ.get, names), flush=True)
+if sys.argv[1:]: sys.exit(subprocess.run([sys.argv[1], sys.argv[0], *sys.argv[2:]]).returncode)
+`;
+  beforeAll(async () => {
+    const packages = await readChannel((await ensureTestChannel()).dir);
+    const fixture = await LinkFixture.make();
+    for (const { file, index } of closure(packages, ['python', 'ca-certificates'])) await fixture.addFile(file, index);
+    await mkdir(own(), { recursive: true });
+    await fixture.install({ prefixOnDisk: own(), prefixInside: own(), runInside: runCommand });
+    await fixture.remove();
+    await writeFile(path.join(home, 'see.py'), SEE);
   });
+
+  it.each(['module, then conda', 'conda, then module', 'conda alone', 'neither any more'] as const)(
+    "a conda environment of the user's: %s. Each Python has its own packages, and starts the other and is started by it",
+    async (when) => {
+      const steps = {
+        'module, then conda': [load(), activate()],
+        'conda, then module': [activate(), load()],
+        'conda alone': [activate(), load(), 'module unload conda'],
+        'neither any more': [load(), activate(), deactivate()],
+      }[when];
+      const isConda = when === 'module, then conda' || when === 'conda alone';
+      // Variables are the caller's, so of the one that was activated last; nothing of the other's is among them.
+      const prefix = isConda ? own() : PREFIX;
+      const variables = `${when === 'neither any more' ? 'None' : prefix} ${prefix}/ssl/cacert.pem None None`;
+      const ours = `${PREFIX} numpy ${variables}`;
+      const theirs = `${own()} - ${variables}`;
+      const [python, far] = [`${own()}/bin/python3`, farm('python3')];
+      const script = [
+        ...steps,
+        'python3 see.py; echo',
+        `${python} see.py ${far} ${python}; echo; ${far} see.py ${python} ${far}`,
+      ];
+
+      expect(await asUser(['bash', '-c', script.join('\n')])).toBe(
+        [isConda ? theirs : ours, '', theirs, ours, theirs, '', ours, theirs, ours].join('\n'),
+      );
+    },
+  );
   it("a Python of the user's, or of the host, is not disturbed by the module", async () => {
     const script = `. /etc/profile.d/modules.sh; module use ${site.modules}; module load conda/x
 /usr/bin/python3 -c 'import sys; print(sys.prefix)'; env | grep -E '^(PYTHON|CONDA_(EXE|PYTHON_EXE)|LD_)' | cut -d= -f1`;
