@@ -74,6 +74,7 @@ export async function verifyRelease(
   const wanted = [...listWanted(release, manifest, complain), ...listShared(layout, manifest)];
   checkLinks(await readLinks(release, entries), manifest, release, complain);
   checkStrangers(entries, manifest, release, complain);
+  let told = 0;
   const total = options.quick ? 0 : wanted.reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0);
   for (const one of wanted) {
     const shape = await checkShape(one, complain);
@@ -86,14 +87,10 @@ export async function verifyRelease(
         signal: options.signal,
         onBytes: (bytes) => {
           done.bytes = before + bytes;
-          if (total > 0)
-            options.report?.({
-              type: 'progress',
-              stage: 'verify',
-              done: Math.min(done.bytes, total),
-              total,
-              unit: 'bytes',
-            });
+          // What releases share is in no total, and is not to say again that the rest is done.
+          if (told >= total) return;
+          told = Math.min(done.bytes, total);
+          options.report?.({ type: 'progress', stage: 'verify', done: told, total, unit: 'bytes' });
         },
       }));
     options.known?.set(one.file, sha256);

@@ -1,6 +1,6 @@
 // Files and directories. With run-command.ts the only code of src/ that touches the file system.
 import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream, lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import path from 'node:path';
 import fse from 'fs-extra';
@@ -269,11 +269,9 @@ export async function replaceLink(link: string, target: string): Promise<void> {
   await syncPath(path.dirname(link));
 }
 
-/** Hex digest of a file, read as a stream. */
+/** Hex digest of a file, read piece by piece. */
 export async function digestFile(file: string, algorithm: 'sha256' | 'md5' = 'sha256'): Promise<string> {
-  const hash = createHash(algorithm);
-  for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
-  return hash.digest('hex');
+  return await digestHandle(await fs.open(file, 'r'), algorithm);
 }
 
 export interface DigestOptions {
@@ -286,19 +284,37 @@ export interface DigestOptions {
  * The same of a file that others may have put there: no link is followed, and a pipe or a device is not waited for.
  * @throws ELOOP where it is a link, EINVAL where it is no regular file
  */
-export async function digestRegularFile(file: string, { signal, onBytes }: DigestOptions = {}): Promise<string> {
-  const handle = await openRegular(file);
-  const hash = createHash('sha256');
-  const buffer = Buffer.allocUnsafe(1 << 20);
-  let bytes = 0;
+export async function digestRegularFile(file: string, options: DigestOptions = {}): Promise<string> {
+  return await digestHandle(await openRegular(file), 'sha256', options);
+}
+
+const PIECE_BYTES = 1 << 20;
+
+/**
+ * Reads one piece while it digests the other, always into the same two buffers: a stream has a new one for each, and the collector
+ * of garbage then works as long as the digest. Closes the handle.
+ */
+async function digestHandle(
+  handle: fs.FileHandle,
+  algorithm: 'sha256' | 'md5',
+  { signal, onBytes }: DigestOptions = {},
+): Promise<string> {
   try {
-    for (;;) {
+    const hash = createHash(algorithm);
+    const { size } = await handle.stat();
+    const make = (): Buffer => Buffer.allocUnsafe(Math.max(1, Math.min(size, PIECE_BYTES)));
+    let [piece, other] = [make(), size > PIECE_BYTES ? make() : undefined];
+    let bytes = 0;
+    let { bytesRead } = await handle.read(piece);
+    while (bytesRead > 0) {
       signal?.throwIfAborted();
-      const { bytesRead } = await handle.read(buffer);
-      if (bytesRead === 0) return hash.digest('hex');
-      hash.update(buffer.subarray(0, bytesRead));
+      const next = other ? handle.read(other) : undefined;
+      hash.update(piece.subarray(0, bytesRead));
       onBytes?.((bytes += bytesRead));
+      ({ bytesRead } = await (next ?? handle.read(piece)));
+      if (other) [piece, other] = [other, piece];
     }
+    return hash.digest('hex');
   } finally {
     await handle.close();
   }

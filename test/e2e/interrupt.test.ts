@@ -28,7 +28,7 @@ function startUser(): { stop: () => Promise<{ runs: number; answers: string[] }>
     while (!stopped.signal.aborted) {
       answers.add(await live.runHello());
       runs++;
-      await sleep(50); // a processor for the builds as well
+      await sleep(250); // the processors are for the builds
     }
   };
   const ended = loop();
