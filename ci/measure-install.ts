@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 import { z } from 'zod';
 import { planPack } from '../src/build/pack.ts';
+import { openExtractedCache } from '../src/conda/extracted-cache.ts';
 import { linkItems } from '../src/conda/link.ts';
 import { linkOrder } from '../src/conda/link-order.ts';
 import { planLinks, type UnpackedPackage } from '../src/conda/link-plan.ts';
@@ -136,12 +137,18 @@ interface Round {
   readonly unpack: number;
   readonly link: number;
   readonly tar: number;
+  /** Unpacking and linking, with packages that were extracted before. */
+  readonly kept: number;
+  /** Processor time of this, and of the same without them. */
+  readonly keptCpu: number;
+  readonly cpu: number;
 }
 
 class Bench {
   readonly #dir: string;
   readonly #inputs: Inputs;
   paths = 0;
+  sharing = '';
 
   constructor(dir: string, inputs: Inputs) {
     this.#dir = dir;
@@ -150,7 +157,7 @@ class Bench {
 
   /** @param ourTurn whether ours is the first to run */
   async round(ourTurn: boolean): Promise<Round> {
-    let ours = { unpack: 0, link: 0, tar: 0 };
+    let ours = { unpack: 0, link: 0, tar: 0, kept: 0, keptCpu: 0, cpu: 0 };
     let system = 0;
     const turns = [
       async (): Promise<void> => {
@@ -183,18 +190,28 @@ class Bench {
     return { install, pack, packSeconds };
   }
 
-  async #install(prefix: string): Promise<{ unpack: number; link: number }> {
+  /** @param isKept whether from extracted packages: those of the site's cache, as the file system can share them */
+  async #install(prefix: string, isKept = false): Promise<{ unpack: number; link: number; cpu: number }> {
     const scratch = path.join(prefix, '.condense-unpack');
     await mkdir(scratch, { recursive: true });
+    const before = process.cpuUsage();
+    const cache = isKept
+      ? await openExtractedCache({ dir: path.join(this.#dir, 'extracted'), mayHardLink: true }, scratch)
+      : undefined;
+    if (typeof cache === 'string') throw new Error(cache);
+    if (cache) this.sharing = cache.sharing;
     let unpacked: readonly UnpackedPackage[] = [];
     const unpack = await seconds(async () => {
-      unpacked = await unpackPackages({ ...this.#inputs, scratch, prefixInside, report: () => undefined });
+      unpacked = await unpackPackages({
+        ...{ ...this.#inputs, scratch, prefixInside, extracted: cache, report: () => undefined },
+      });
     });
     const linked = await seconds(async () => {
       this.paths = await link(prefix, unpacked);
       await remove(scratch);
     });
-    return { unpack, link: linked };
+    const { user, system } = process.cpuUsage(before);
+    return { unpack, link: linked, cpu: (user + system) / 1e6 };
   }
 
   async #ours(): Promise<Omit<Round, 'system'>> {
@@ -208,7 +225,13 @@ class Bench {
     const tar = await seconds(() => execa('tar', ['-xf', archive, '-C', again]));
     await remove(again);
     await rm(archive);
-    return { ...install, tar };
+    if (this.sharing === '') {
+      await this.#install(prefix, true); // into the cache
+      await remove(prefix);
+    }
+    const kept = await this.#install(prefix, true);
+    await remove(prefix);
+    return { ...install, tar, kept: kept.unpack + kept.link, keptCpu: kept.cpu };
   }
 
   async #system(): Promise<number> {
@@ -246,7 +269,7 @@ async function main(): Promise<void> {
     const rounds: Round[] = [];
     for (let round = 0; round < Number(values.rounds); round++) rounds.push(await bench.round(round % 2 === 0));
     const memory = await bench.memory();
-    report(inputs, bench.paths, rounds, memory, values.json);
+    report(inputs, bench, rounds, memory, values.json);
   } finally {
     await remove(dir);
   }
@@ -254,7 +277,7 @@ async function main(): Promise<void> {
 
 function report(
   inputs: Inputs,
-  paths: number,
+  { paths, sharing }: Bench,
   rounds: readonly Round[],
   memory: Awaited<ReturnType<Bench['memory']>>,
   json: boolean,
@@ -272,6 +295,14 @@ function report(
     'extraction and link, time against tar -x of the same bytes': compareRounds(
       of((round) => round.unpack + round.link),
       of((round) => round.tar),
+    ),
+    [`the same from extracted packages, each a ${sharing}, time against unpacking them`]: compareRounds(
+      of((round) => round.kept),
+      of((round) => round.unpack + round.link),
+    ),
+    [`the same, processor time`]: compareRounds(
+      of((round) => round.keptCpu),
+      of((round) => round.cpu),
     ),
   };
   if (json) {

@@ -54,7 +54,8 @@ export async function writeImageFromTree(
     }),
   );
   const activation = await timed('activate', () =>
-    captureActivation(staging.prefix, plan.condaPrefix, plan.fullName, runInside),
+    // Users cannot write there either.
+    captureActivation(staging.prefix, plan.condaPrefix, plan.fullName, lookInside),
   );
   const first = await timed('order', () =>
     traceOrder({

@@ -14,6 +14,7 @@ import type { BuildContext } from './build-context.ts';
 import { planRunBinds } from './build-inputs.ts';
 import type { BuildPlan } from './build-plan.ts';
 import { planContainerCommand, type BuildContainer } from './container.ts';
+import { isCustomised } from './customise.ts';
 import { PipStage, type PipPlan } from './pip.ts';
 import { writeStagedPrefix } from './stage.ts';
 import type { Timed } from './timed.ts';
@@ -36,9 +37,9 @@ interface StagedPrefix {
 
 /** What is asked of an installer, wherever the prefix goes. */
 export function planInstall(
-  { layout, report, signal }: BuildContext,
+  { config, layout, report, signal }: BuildContext,
   plan: BuildPlan,
-  { lock, access }: PrefixRequest,
+  { lock, access, pip }: PrefixRequest,
 ): Omit<InstallRequest, 'prefixOnDisk' | 'runInside'> {
   return {
     lock,
@@ -47,6 +48,9 @@ export function planInstall(
     prefixInside: plan.condaPrefix,
     access,
     cacheDir: layout.packageCache,
+    extracted: config.cache.extracted
+      ? { dir: layout.extractedCache, mayHardLink: pip === undefined && !isCustomised(plan.environment.customise) }
+      : undefined,
     report,
     signal,
   };

@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import zlib from 'node:zlib';
 import yauzl from 'yauzl';
 import { AppError, errorMessage } from '../system/app-error.ts';
+import { readErrnoName } from '../system/disk-room.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { stat } from '../system/files.ts';
 import type { MemberWriter } from '../system/tree-writer.ts';
@@ -62,7 +63,7 @@ export class SharedWithPrefix extends Error {
 /** Members up to this size are held whole: one write, one hash. Larger ones are written as they come. */
 const wholeFileBytes = 4 << 20;
 /** Larger ones are left to the linker. A libLLVM has 100 MB; several may be held at once. */
-const maxReplacedBytes = 64 << 20;
+export const maxReplacedBytes = 64 << 20;
 /** No info file comes near; they are read whole. */
 const maxInfoFileBytes = 256 << 20;
 /** How many times its own size an archive may unpack to: that of real files stays below 20. */
@@ -130,9 +131,8 @@ async function unpackTar(source: Readable, through: Duplex, unpacker: Unpacker, 
 }
 
 function isDiskError(error: unknown): boolean {
-  return ['ENOSPC', 'EDQUOT', 'EACCES', 'EROFS', 'EIO', 'ENOENT', 'EMFILE'].includes(
-    (error as NodeJS.ErrnoException).code ?? '',
-  );
+  const code = error instanceof Error ? readErrnoName(error) : undefined;
+  return ['ENOSPC', 'EDQUOT', 'EACCES', 'EROFS', 'EIO', 'ENOENT', 'EMFILE'].includes(code ?? '');
 }
 
 /** Writes the members of one package. */

@@ -25,6 +25,8 @@ export interface SubdirRequest {
   readonly cacheDir: string;
   readonly signal?: AbortSignal | undefined;
   readonly tries?: number | undefined;
+  /** Shards of it turned out to be missing or wrong: all records are asked for, even where a copy of the index is fresh. */
+  readonly isWhole?: boolean | undefined;
 }
 
 export interface SubdirCopy {
@@ -46,6 +48,8 @@ const MAX_BYTES: Readonly<Record<Variant, number>> = {
   'repodata.json.zst': 2 ** 29,
   'repodata.json': 2 ** 31,
 };
+
+const SHARDS: Variant = 'repodata_shards.msgpack.zst';
 
 const ZSTD_MAGIC = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
 
@@ -77,12 +81,13 @@ async function askOrReuse(request: SubdirRequest): Promise<SubdirCopy | undefine
     if (kept === undefined) throw new NotCached('it is not in the cache');
     return kept === 'absent' ? undefined : describeCopy(kept, cache, true);
   }
-  const known = kept === 'absent' ? undefined : kept;
+  const isRefused = (variant: Variant): boolean => request.isWhole === true && variant === SHARDS;
+  const known = kept === 'absent' || (kept && isRefused(kept.variant)) ? undefined : kept;
   const nowMs = Date.now();
   if (known && isFresh(freshnessOf(known), nowMs)) return describeCopy(known, cache, true);
   let noShardsAtMs = known?.noShardsAtMs;
   for (const variant of VARIANTS) {
-    if (variant === 'repodata_shards.msgpack.zst' && !isTimeForShards(known, nowMs)) continue;
+    if (isRefused(variant) || (variant === SHARDS && !isTimeForShards(known, nowMs))) continue;
     const answer = await fetchVariant(variant, known, cache, request);
     if (answer !== undefined) {
       const { isKept, ...copy } = { ...answer, ...(noShardsAtMs === undefined ? {} : { noShardsAtMs }) };
@@ -90,14 +95,15 @@ async function askOrReuse(request: SubdirRequest): Promise<SubdirCopy | undefine
       else await cache.forget();
       return describeCopy(copy, cache, copy.dataFile === known?.dataFile);
     }
-    if (variant === 'repodata_shards.msgpack.zst') noShardsAtMs = nowMs;
+    if (variant === SHARDS) noShardsAtMs = nowMs;
   }
-  await cache.write('absent');
+  // Where its shards were refused it is not known to have nothing.
+  await (request.isWhole ? cache.forget() : cache.write('absent'));
   return undefined;
 }
 
 function describeCopy(copy: KeptCopy, cache: RepodataCache, reused: boolean): SubdirCopy {
-  const form = copy.variant === 'repodata_shards.msgpack.zst' ? 'shards' : 'json';
+  const form = copy.variant === SHARDS ? 'shards' : 'json';
   return { file: cache.file(copy), form, reused };
 }
 
@@ -141,7 +147,7 @@ async function fetchVariant(
         if (isMissing(response.status, variant)) return undefined;
         if (response.status !== 200) throw unexpectedAnswer(response, url);
         let dataFile = '';
-        const chunks = variant === 'repodata_shards.msgpack.zst' ? zstdOnly(body) : body;
+        const chunks = variant === SHARDS ? zstdOnly(body) : body;
         await writeStream(path.resolve(request.cacheDir), chunks, ({ sha256 }) => {
           dataFile = cache.dataFile(variant, sha256);
           return dataFile;
@@ -166,7 +172,7 @@ async function fetchVariant(
 function isMissing(status: number, variant: Variant): boolean {
   if (status === 404 || (status === 403 && variant !== 'repodata.json')) return true;
   // Repositories that know the older names only refuse this one in ways of their own.
-  return variant === 'repodata_shards.msgpack.zst' && [400, 405, 406, 410].includes(status);
+  return variant === SHARDS && [400, 405, 406, 410].includes(status);
 }
 
 async function* zstdOnly(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

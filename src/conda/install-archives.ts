@@ -6,6 +6,7 @@ import { describeFullDisk } from '../system/system-error.ts';
 import { settleTimes } from '../system/tree-writer.ts';
 import { writeBytecode } from './bytecode.ts';
 import { writeCondaMeta } from './conda-meta.ts';
+import { openExtractedCache } from './extracted-cache.ts';
 import type { InstallRequest, InstalledPrefix } from './installer.ts';
 import { linkItems, throwIfInterrupted, type Linked } from './link.ts';
 import type { LinkPlan } from './link-plan.ts';
@@ -39,7 +40,7 @@ async function install(
   await chmod(prefixOnDisk, 0o755);
   // In the prefix, so that files are moved, not copied; no package may bring such a name.
   const scratch = await mkdtemp(path.join(prefixOnDisk, '.condense-unpack-'));
-  const planned = await unpackAndPlan(request, archives, scratch, false);
+  const planned = await unpackShared(request, archives, scratch);
   const { packages, python, epochSeconds, plan } = planned;
   const told = reportPrefix(planned, report);
   const linked = await linkItems({ plan, prefixOnDisk, prefixInside, signal });
@@ -62,6 +63,32 @@ async function install(
   const notes = [...told, ...said];
   for (const text of notes) report({ type: 'note', text });
   return { packages: packages.length, files: linked.files + bytecode.size, bytes: linked.bytes, notes };
+}
+
+/** From the extracted packages of the site, where it has such; but never hard links where a script can write to them. */
+async function unpackShared(
+  request: Omit<InstallRequest, 'cacheDir'>,
+  archives: ReadonlyMap<string, string>,
+  scratch: string,
+): Promise<PlannedPrefix> {
+  const { extracted, report } = request;
+  if (!extracted) return await unpackAndPlan(request, archives, scratch, false);
+  const cache = await openExtractedCache(extracted, scratch);
+  if (typeof cache === 'string') {
+    report({ type: 'note', text: `${cache}: packages are unpacked` });
+    return await unpackAndPlan(request, archives, scratch, false);
+  }
+  const shared = path.join(scratch, 'shared');
+  await makeDir(shared);
+  const planned = await unpackAndPlan(request, archives, shared, false, cache);
+  const [script] = listPostLink(planned);
+  if (cache.sharing === 'clone' || !script) return planned;
+  report({
+    type: 'note',
+    text: `packages are unpacked, not hard-linked: ${script.locked.name} has a post-link script`,
+  });
+  await removeTree(shared);
+  return await unpackAndPlan(request, archives, scratch, false);
 }
 
 async function runScripts(request: Omit<InstallRequest, 'cacheDir'>, planned: PlannedPrefix): Promise<string[]> {

@@ -15,6 +15,12 @@ export type RunInside = (command: {
   readonly okExitCodes?: readonly number[];
 }) => Promise<CommandResult>;
 
+export interface ExtractedPackages {
+  readonly dir: string;
+  /** Whether nobody's program writes to the prefix when it is installed: what is written to a hard link changes the cache. */
+  readonly mayHardLink: boolean;
+}
+
 export interface InstallRequest {
   readonly lock: EnvironmentLock;
   /** The MatchSpecs of the environment.yml, for conda-meta (`requested_spec`, history). */
@@ -29,6 +35,8 @@ export interface InstallRequest {
   readonly access?: ChannelAccess | undefined;
   /** Content-addressed package cache; shared by builds, safe to delete. */
   readonly cacheDir: string;
+  /** Packages as they were extracted, where the site keeps them; safe to delete. Default: archives are unpacked each time. */
+  readonly extracted?: ExtractedPackages | undefined;
   readonly runInside: RunInside;
   readonly report: Report;
   readonly signal?: AbortSignal | undefined;

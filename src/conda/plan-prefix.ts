@@ -1,6 +1,7 @@
 // From verified archives to the plan of a prefix: unpack, put the packages in order, decide what goes where.
 import type { Report } from '../system/events.ts';
 import { environmentEpoch } from './epoch.ts';
+import type { ExtractedCache } from './extracted-cache.ts';
 import type { InstallRequest } from './installer.ts';
 import { linkOrder, type OrderedPackage } from './link-order.ts';
 import { planLinks, type LinkPlan, type UnpackedPackage } from './link-plan.ts';
@@ -26,10 +27,11 @@ export async function unpackAndPlan(
   archives: ReadonlyMap<string, string>,
   scratch: string,
   isSpooled: boolean,
+  extracted?: ExtractedCache,
 ): Promise<PlannedPrefix> {
   const { lock, prefixInside, report, signal } = request;
   const unpacked = await unpackPackages({
-    ...{ packages: lock.packages, archives, scratch, prefixInside, isSpooled, report, signal },
+    ...{ packages: lock.packages, archives, scratch, prefixInside, isSpooled, extracted, report, signal },
   });
   const packages = linkOrder(unpacked.map((one) => ({ one, ...orderFacts(one) }))).map(({ one }) => one);
   const python = environmentPython(packages);

@@ -30,6 +30,8 @@ export interface RepodataRequest {
   readonly signal?: AbortSignal | undefined;
   /** URLs of sources that gave what cannot be read: they are not asked. */
   readonly unusable?: ReadonlySet<string> | undefined;
+  /** `<URL of a source>/<subdir>`: its shards cannot be used, so all records are asked for. */
+  readonly whole?: ReadonlySet<string> | undefined;
 }
 
 /** What one source said to the question for one channel. */
@@ -94,8 +96,11 @@ async function askSource(
   tries: number | undefined,
 ): Promise<Attempt> {
   const subdirs = ['noarch', request.platform];
+  const isWhole = (subdir: string): boolean => request.whole?.has(`${source.publicUrl}/${subdir}`) === true;
   const answers = await Promise.allSettled(
-    subdirs.map((subdir) => fetchSubdir({ ...request, source, subdir, tries }).then((copy) => ({ subdir, copy }))),
+    subdirs.map((subdir) =>
+      fetchSubdir({ ...request, source, subdir, tries, isWhole: isWhole(subdir) }).then((copy) => ({ subdir, copy })),
+    ),
   );
   const found: SubdirRepodata[] = [];
   const missing: string[] = [];
@@ -106,6 +111,7 @@ async function askSource(
       if (answer.reason instanceof AppError) throw answer.reason; // interrupted, or our own disk
       failures.push({ subdir, error: answer.reason });
     } else if (answer.value.copy) found.push({ ...answer.value.copy, channel, subdir, source });
+    else if (isWhole(subdir)) failures.push({ subdir, error: new Error('it has shards alone, no repodata.json') });
     else if (subdir !== 'noarch') missing.push(subdir);
     else {
       // CEP 26: "noarch/repodata.json MUST be present to consider the parent location a channel". conda refuses it likewise.

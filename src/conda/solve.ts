@@ -179,7 +179,8 @@ type Answer = Exclude<SolveAnswer, { readonly kind: 'bad-repodata' }>;
 
 /**
  * Fetches the repodata and solves. What turns out to be no repodata is fetched anew, once where it was a copy that was
- * there before; then the channel's next mirror is asked. @throws AppError CHANNEL_CORRUPT for all that were asked
+ * there before; shards that are wrong or missing are done without (CEP 16: repodata.json is what every channel has); then
+ * the channel's next mirror is asked. @throws AppError CHANNEL_CORRUPT for all that were asked
  */
 async function askSolver(
   request: SolveRequest & { readonly access: ChannelAccess },
@@ -188,9 +189,13 @@ async function askSolver(
 ): Promise<Answer> {
   const { access, repodataCacheDir: cacheDir, report, signal } = request;
   const unusable = new Set<string>();
+  const whole = new Set<string>();
   const problems: Problem[] = [];
   for (;;) {
-    const subdirs = await fetchRepodata({ ...request, channels, cacheDir, unusable });
+    const subdirs = await fetchRepodata({ ...request, channels, cacheDir, unusable, whole }).catch((error: unknown) => {
+      if (!(error instanceof AppError) || error.exit !== EXIT.buildFailed) throw error;
+      throw new AppError(EXIT.buildFailed, [...problems, ...error.problems], { cause: error });
+    });
     let asked: SubdirRepodata | undefined;
     const answer = await runSolver(
       planTask(subdirs),
@@ -211,6 +216,12 @@ async function askSolver(
     problems.push(describeCorrupt(bad, answer.why, access));
     if (access.offline) throw new AppError(EXIT.buildFailed, problems);
     await removeCachedRepodata(cacheDir, bad.file);
+    if (!bad.reused && bad.form === 'shards') {
+      whole.add(`${bad.source.publicUrl}/${bad.subdir}`);
+      const { message = '' } = problems.at(-1) ?? {};
+      report({ type: 'warning', text: `${message}: its repodata.json is read instead` });
+      continue;
+    }
     if (!bad.reused) unusable.add(bad.source.publicUrl);
     const left = planSources(bad.channel, access.mirrors).filter(({ publicUrl }) => !unusable.has(publicUrl));
     if (left.length === 0) throw new AppError(EXIT.buildFailed, problems);

@@ -2,6 +2,7 @@
 import { makeDir, removeTree } from '../system/files.ts';
 import { SpoolWriter } from '../system/spool-writer.ts';
 import { TreeWriter } from '../system/tree-writer.ts';
+import { takeExtracted, type ExtractedCache } from './extracted-cache.ts';
 import { SharedWithPrefix, unpackArchive, type Unpacked, type UnpackedMember } from './archive.ts';
 import type { UnpackedPackage } from './link-plan.ts';
 import type { LockedPackage } from './lock.ts';
@@ -21,12 +22,26 @@ export interface PackageToUnpack {
   /** The place becomes a file with all bytes of the package, else a directory. */
   readonly isSpooled: boolean;
   readonly prefixInside: string;
+  /** Where it is taken from as it was extracted before, into a directory. Default: it is unpacked. */
+  readonly extracted?: ExtractedCache | undefined;
 }
 
-export async function unpackPackage(wanted: PackageToUnpack, signal: AbortSignal): Promise<UnpackedPackage> {
+/** What a person should know of how it was unpacked. */
+export interface UnpackNotes {
+  readonly warnings: string[];
+  /** No other package can be put into the cache of what was extracted. */
+  isCacheOver: boolean;
+}
+
+export async function unpackPackage(
+  wanted: PackageToUnpack,
+  signal: AbortSignal,
+  notes: UnpackNotes,
+): Promise<UnpackedPackage> {
   const { locked, place } = wanted;
   const { url } = locked;
-  const { members, info, manifest, spans } = await unpackInto(wanted, signal);
+  const { members, info, manifest, spans } =
+    (await takeFromCache(wanted, signal, notes)) ?? (await unpackInto(wanted, signal));
   const metadata = parsePackageMetadata(url, info, manifest);
   const { index } = metadata;
   // They become file names.
@@ -47,6 +62,20 @@ export async function unpackPackage(wanted: PackageToUnpack, signal: AbortSignal
 }
 
 type Placed = Unpacked & Pick<UnpackedPackage, 'spans'>;
+
+async function takeFromCache(
+  { extracted, isSpooled, locked, file, place, prefixInside }: PackageToUnpack,
+  signal: AbortSignal,
+  notes: UnpackNotes,
+): Promise<Placed | undefined> {
+  if (!extracted || isSpooled) return undefined;
+  const wanted = { sha256: locked.sha256, url: locked.url, file, place, prefixInside };
+  const taken = await takeExtracted(extracted, wanted, (text) => notes.warnings.push(text), signal);
+  if ('members' in taken) return taken;
+  notes.warnings.push(`${taken.why}: packages are unpacked as without it`);
+  notes.isCacheOver = taken.isOver;
+  return undefined;
+}
 
 async function unpackInto(wanted: PackageToUnpack, signal: AbortSignal): Promise<Placed> {
   const { place, isSpooled } = wanted;

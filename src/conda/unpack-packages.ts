@@ -6,9 +6,10 @@ import { stat } from '../system/files.ts';
 import type { Report } from '../system/events.ts';
 import { countProcessors } from '../system/processors.ts';
 import { unpackError } from '../system/sent-error.ts';
+import type { ExtractedCache } from './extracted-cache.ts';
 import type { UnpackedPackage } from './link-plan.ts';
 import type { LockedPackage } from './lock.ts';
-import { unpackPackage, type PackageToUnpack } from './unpack-package.ts';
+import { unpackPackage, type PackageToUnpack, type UnpackNotes } from './unpack-package.ts';
 import type { UnpackAnswer, UnpackOrder } from './unpack-worker.ts';
 
 /** A thread takes a tenth of a second to start, and some 60 MB: for less than this it does not pay. */
@@ -27,6 +28,8 @@ export interface UnpackRequest {
   readonly prefixInside: string;
   /** Each package becomes one file with all its bytes, not a directory. Default: no. */
   readonly isSpooled?: boolean | undefined;
+  /** Of what was extracted before. Default: every package is unpacked. */
+  readonly extracted?: ExtractedCache | undefined;
   readonly report: Report;
   readonly signal?: AbortSignal | undefined;
   /** Default: one for each processor, where it pays. */
@@ -59,6 +62,7 @@ export async function unpackPackages(request: UnpackRequest): Promise<UnpackedPa
   let first: { readonly error: unknown } | undefined;
   let done = 0;
   const limit = pLimit(pool ? threads : atOnce);
+  const notes: UnpackNotes = { warnings: [], isCacheOver: false };
   try {
     const unpacked: UnpackedPackage[] = [];
     await Promise.all(
@@ -66,7 +70,9 @@ export async function unpackPackages(request: UnpackRequest): Promise<UnpackedPa
         limit(async () => {
           if (first) return;
           try {
-            unpacked[index] = await (pool ? pool.unpack(wanted) : unpackPackage(wanted, signal));
+            const extracted = notes.isCacheOver ? undefined : request.extracted;
+            const whole = { ...wanted, extracted };
+            unpacked[index] = await (pool ? pool.unpack(whole, notes) : unpackPackage(whole, signal, notes));
             done += 1;
             report({ type: 'progress', stage: 'unpack', done, total: packages.length, unit: 'packages' });
           } catch (error) {
@@ -79,6 +85,7 @@ export async function unpackPackages(request: UnpackRequest): Promise<UnpackedPa
     if (first) throw first.error;
     return unpacked;
   } finally {
+    for (const text of new Set(notes.warnings)) report({ type: 'warning', text });
     await pool?.end();
   }
 }
@@ -106,7 +113,7 @@ class UnpackThreads {
     if (signal.aborted) stop();
   }
 
-  async unpack(wanted: PackageToUnpack): Promise<UnpackedPackage> {
+  async unpack(wanted: PackageToUnpack, notes: UnpackNotes): Promise<UnpackedPackage> {
     if (this.#failure) throw this.#failure.error;
     const worker = this.#idle.pop();
     if (!worker) throw new Error('more packages at once than threads');
@@ -120,6 +127,8 @@ class UnpackThreads {
       const answer = await promise;
       if (answer.kind === 'failed') throw unpackError(answer.error);
       this.#idle.push(worker);
+      notes.warnings.push(...answer.notes.warnings);
+      notes.isCacheOver ||= answer.notes.isCacheOver;
       return answer.one;
     } catch (error) {
       this.#idle.push(worker);

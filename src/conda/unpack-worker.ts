@@ -2,18 +2,20 @@
 import { parentPort } from 'node:worker_threads';
 import { packError, type SentError } from '../system/sent-error.ts';
 import type { UnpackedPackage } from './link-plan.ts';
-import { unpackPackage, type PackageToUnpack } from './unpack-package.ts';
+import { unpackPackage, type PackageToUnpack, type UnpackNotes } from './unpack-package.ts';
 
 export type UnpackOrder = { readonly kind: 'unpack'; readonly wanted: PackageToUnpack } | { readonly kind: 'stop' };
 
 export type UnpackAnswer =
-  { readonly kind: 'unpacked'; readonly one: UnpackedPackage } | { readonly kind: 'failed'; readonly error: SentError };
+  | { readonly kind: 'unpacked'; readonly one: UnpackedPackage; readonly notes: UnpackNotes }
+  | { readonly kind: 'failed'; readonly error: SentError };
 
 const stopped = new AbortController();
 
 async function answer(wanted: PackageToUnpack): Promise<UnpackAnswer> {
   try {
-    return { kind: 'unpacked', one: await unpackPackage(wanted, stopped.signal) };
+    const notes: UnpackNotes = { warnings: [], isCacheOver: false };
+    return { kind: 'unpacked', one: await unpackPackage(wanted, stopped.signal, notes), notes };
   } catch (error) {
     return { kind: 'failed', error: packError(error) };
   }

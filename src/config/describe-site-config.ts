@@ -59,6 +59,7 @@ export function describeSiteConfig(config: SiteConfig, source: YamlSource): read
       ),
     ],
     [['channels', 'exclude_newer'], config.channels.excludeNewer],
+    [['cache', 'extracted'], config.cache.extracted],
     [['gc', 'releases'], config.gc.releases],
     [['gc', 'generations'], config.gc.generations],
     [['gc', 'longest_job_days'], config.gc.longestJobDays],

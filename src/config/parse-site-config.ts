@@ -197,6 +197,7 @@ function normalise(
       mirrors: written.channels.mirrors,
       excludeNewer: written.channels.exclude_newer,
     },
+    cache: written.cache,
     gc: {
       releases: written.gc.releases,
       generations: written.gc.generations,

@@ -30,6 +30,7 @@ export interface SiteConfig {
   readonly sessions: SessionPolicy;
   readonly squashfs: SquashfsProfile;
   readonly channels: ChannelPolicy;
+  readonly cache: CachePolicy;
   readonly gc: CollectRules;
   readonly scheduler: SchedulerOptions;
   readonly notify: NotifyPolicy;
@@ -126,6 +127,11 @@ interface ChannelPolicy {
   readonly mirrors: Readonly<Record<string, readonly string[]>>;
   /** As written: see `parseExcludeNewer`. */
   readonly excludeNewer?: string | undefined;
+}
+
+interface CachePolicy {
+  /** Whether packages are kept as they were extracted, too. */
+  readonly extracted: boolean;
 }
 
 export interface EnvironmentOptions {

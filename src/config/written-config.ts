@@ -250,6 +250,18 @@ export const writtenConfig = z
     inherit,
     module,
     channels,
+    cache: z
+      .strictObject({
+        extracted: z
+          .boolean()
+          .default(false)
+          .describe(
+            'Whether packages also stay as they were extracted, below `<admin_dir>/cache/extracted`, so that prefixes get their files by reflink or hard link. It needs `staging_dir` on the same file system, and an inode for each file of each package.',
+          )
+          .meta({ examples: [true] }),
+      })
+      .prefault({})
+      .describe('What is kept of packages besides their archives.'),
     gc,
     scheduler,
     notify,

@@ -28,9 +28,9 @@ export interface StoredThing {
 }
 
 export interface CachedFile extends StoredThing {
-  readonly kind: 'packages' | 'wheels' | 'repodata';
+  readonly kind: 'packages' | 'extracted' | 'wheels' | 'repodata';
   readonly modifiedMs: number;
-  /** Of packages and wheels. */
+  /** Of packages, of the archives of extracted ones, and of wheels. */
   readonly sha256?: string | undefined;
 }
 
@@ -275,7 +275,7 @@ function planCache({ cache, builds, nowMs, rules }: CollectFacts, kept: readonly
   const [building] = builds.keys();
   const needed = new Set(kept.flatMap(({ needs }) => needs?.sha256 ?? []));
   const items: CollectItem[] = [];
-  for (const kind of ['packages', 'wheels', 'repodata'] as const) {
+  for (const kind of ['packages', 'extracted', 'wheels', 'repodata'] as const) {
     const files = cache.filter((file) => file.kind === kind);
     const old = files.filter(
       ({ sha256, modifiedMs, owner }) =>
@@ -290,7 +290,7 @@ function planCache({ cache, builds, nowMs, rules }: CollectFacts, kept: readonly
       items.push({
         ...{
           kind: 'cache',
-          name: `cache/${kind}: ${list.length} files`,
+          name: `cache/${kind}: ${list.length} ${kind === 'extracted' ? 'packages' : 'files'}`,
           path: `cache/${kind}`,
           keep,
           reasons: [reason],

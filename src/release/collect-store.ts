@@ -54,6 +54,7 @@ export async function readCollectFacts(
       scratch: await readScratch(layout, names),
       cache: [
         ...(await readCache(layout.packageCache, 'packages')),
+        ...(await readExtracted(layout.extractedCache)),
         ...(await readCache(layout.wheelCache, 'wheels')),
         ...(await readCache(layout.repodataCache, 'repodata')),
       ],
@@ -227,6 +228,27 @@ async function readCache(dir: string, kind: CachedFile['kind']): Promise<CachedF
     });
   }
   return files;
+}
+
+/** Of each extracted package its directory, and of what a killed build left of one. */
+async function readExtracted(dir: string): Promise<CachedFile[]> {
+  const entries: CachedFile[] = [];
+  for (const shard of await readNames(dir)) {
+    for (const name of await readNames(path.join(dir, shard))) {
+      const entry = path.join(dir, shard, name);
+      const at = await lstatIfThere(entry);
+      if (!at?.isDirectory()) continue;
+      const owner = describeForeignOwner(at.uid);
+      let sizeBytes = 0;
+      for await (const file of walkTree(entry)) sizeBytes += file.sizeBytes;
+      entries.push({
+        ...{ kind: 'extracted', name: `${shard}/${name}`, path: entry, sizeBytes, modifiedMs: Number(at.mtimeMs) },
+        ...(/^[0-9a-f]{64}$/.test(name) ? { sha256: name } : {}),
+        ...(owner === undefined ? {} : { owner }),
+      });
+    }
+  }
+  return entries;
 }
 
 async function readBuilds(layout: Layout, mine: ReadonlySet<string>): Promise<Map<string, string>> {

@@ -174,6 +174,10 @@ export class Layout extends StoreLayout {
   get packageCache(): string {
     return path.join(this.#config.adminDir, 'cache/packages');
   }
+  /** Packages as they were extracted, where the site keeps such. */
+  get extractedCache(): string {
+    return path.join(this.#config.adminDir, 'cache/extracted');
+  }
   get repodataCache(): string {
     return path.join(this.#config.adminDir, 'cache/repodata');
   }
@@ -188,7 +192,7 @@ export class Layout extends StoreLayout {
       ...[this.store, this.releases, this.bases, this.runtime, this.generations],
       ...this.publicLinks.map((link) => path.dirname(link.path)),
       ...[this.#config.adminDir, this.locks, this.logs, this.jobs, this.journal],
-      ...[this.packageCache, this.repodataCache, this.wheelCache],
+      ...[this.packageCache, this.extractedCache, this.repodataCache, this.wheelCache],
     ];
   }
 

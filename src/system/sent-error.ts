@@ -1,6 +1,6 @@
 // Errors on their way from one thread to another: cloned as they are, they would lose their class and their codes.
 import { AppError, errorMessage, type Problem } from './app-error.ts';
-import { keepShortRoom, readShortRoom, type ShortRoom } from './disk-room.ts';
+import { keepShortRoom, readErrnoName, readShortRoom, type ShortRoom } from './disk-room.ts';
 import type { ExitCode } from './exit-codes.ts';
 
 export type SentError =
@@ -17,10 +17,12 @@ export type SentError =
 export function packError(error: unknown): SentError {
   if (error instanceof AppError) return { kind: 'app', exit: error.exit, problems: error.problems };
   const facts: Record<string, string> = {};
-  for (const name of ['code', 'syscall', 'path', 'dest']) {
+  for (const name of ['syscall', 'path', 'dest']) {
     const value: unknown = error instanceof Error ? Reflect.get(error, name) : undefined;
     if (typeof value === 'string') facts[name] = value;
   }
+  const code = error instanceof Error ? readErrnoName(error) : undefined;
+  if (code !== undefined) facts['code'] = code;
   return {
     kind: 'other',
     message: errorMessage(error),

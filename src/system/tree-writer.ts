@@ -3,6 +3,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { noteRoom } from './disk-room.ts';
+import { cloneFile, type Sharing } from './shared-files.ts';
 
 /** Where the members of an archive go. Paths must be clean: the caller has checked that no part of them is `..` or a link. */
 export interface MemberWriter {
@@ -67,6 +68,21 @@ export class TreeWriter implements MemberWriter {
     this.directory(path.posix.dirname(relative));
     making(this.#at(relative), (at) => {
       fs.linkSync(this.#at(existing), at);
+    });
+  }
+
+  /**
+   * A file that shares its bytes with one of the same file system; fails where there is something, and where it cannot.
+   * @param mtimeSeconds and the mode are those of `from`, already where both are one inode
+   */
+  share(from: string, relative: string, how: Sharing, mtimeSeconds: number): void {
+    this.directory(path.posix.dirname(relative));
+    making(this.#at(relative), (at) => {
+      if (how === 'hard link') fs.linkSync(from, at);
+      else {
+        cloneFile(from, at); // with its mode (libuv, uv_fs_copyfile)
+        fs.utimesSync(at, mtimeSeconds, mtimeSeconds);
+      }
     });
   }
 

@@ -32,10 +32,13 @@ beforeAll(async () => {
   }
   await writeRepodata(dir, records);
   server = await serveChannel(dir);
-  await site.writeConfig(['a', 'b'].map((name) => `  ${name}: { version: '1', stable: '1' }\n`).join(''));
+  const environments = ['a', 'b'].map((name) => `  ${name}: { version: '1', stable: '1' }\n`).join('');
+  await site.writeConfig(environments);
   for (const name of ['a', 'b']) await site.writeSpec(name, [server.url], NAMES);
   await site.condenseOk('install', 'a');
   undisturbed = await readImageDigest(site, 'a');
+  // From here on packages are kept as they were extracted, too.
+  await site.writeConfig(environments, 'cache: { extracted: true }\n');
   await forget(site);
 });
 afterAll(async () => {
@@ -103,6 +106,9 @@ it('finishes with the same image, and asks for nothing twice, after it was kille
   expect(downloads().sort()).toEqual(NAMES.map((name) => `GET /linux-64/${name}-1-0.conda`).sort());
   expect(await readdir(path.join(site.admin, 'locks'))).toEqual([]);
   expect(await readdir(path.join(site.dir, 'staging'))).toEqual([]);
+  const extracted = await readdir(path.join(site.admin, 'cache/extracted'), { recursive: true });
+  expect(extracted.filter((name) => name.endsWith('/record'))).toHaveLength(NAMES.length);
+  expect(extracted.filter((name) => name.includes('.tmp'))).toEqual([]);
 });
 
 it('lets two builds and another site use it at once, one of them killed', async () => {

@@ -23,6 +23,7 @@ export function makeConfig(prefix: string, changes: Partial<SiteConfig> = {}): S
     sessions: { policy: 'off', idleSeconds: 600, directory: path.join(prefix, 'tmp') },
     squashfs: { compression: 'zstd', level: 3, blockSizeBytes: 131072, order: 'none' },
     channels: { defaults: ['conda-forge'], alias: 'https://channels.example', mirrors: {} },
+    cache: { extracted: false },
     gc: {
       ...{ releases: 3, generations: 10, longestJobDays: 14, cacheDays: 90, scheduler: 'none' as const },
       ...{ pinned: [], venvs: [] },

@@ -25,8 +25,11 @@ afterEach(async () => {
 
 type Variables = Readonly<Record<string, string>>;
 
-async function byTree(variables: Variables): Promise<{ image: PackedImage; commands: string[] }> {
-  await fixture.install({ prefixOnDisk: staging.prefix });
+async function byTree(
+  variables: Variables,
+  changes: Parameters<LinkFixture['install']>[0] = {},
+): Promise<{ image: PackedImage; commands: string[] }> {
+  await fixture.install({ prefixOnDisk: staging.prefix, ...changes });
   await finishStagedPrefix(staging, marker, variables);
   const image = await writeImage(staging.root, path.join(fixture.dir, 'tree.sqsh'), profile);
   return { image, commands: await readCommands(staging.prefix) };
@@ -101,6 +104,18 @@ describe('an image made straight from the archives', () => {
     expect(archives).toEqual({ ...tree, image: { ...tree.image, file: archives.image.file } });
     const notes = fixture.events.filter(({ type }) => type === 'note');
     expect(notes.slice(0, notes.length / 2)).toEqual(notes.slice(notes.length / 2));
+  });
+
+  it('has the bytes of the one whose files are hard links to extracted packages', async () => {
+    await addNasty();
+    const extracted = { dir: path.join(fixture.dir, 'extracted'), mayHardLink: true };
+    const { image } = await fromArchives({});
+
+    for (const when of ['extracted now', 'extracted before']) {
+      expect((await byTree({}, { extracted })).image.sha256, when).toBe(image.sha256);
+      await rm(staging.root, { recursive: true });
+      await rm(path.join(fixture.dir, 'tree.sqsh'));
+    }
   });
 
   it('has no bytes of the hour in which it was made', async () => {

@@ -1,11 +1,13 @@
 // Real archives in a temp directory, installed by our own linker.
-import { mkdtemp, readFile, lstat, readlink, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, lstat, readlink, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { openExtractedCache } from '../../../src/conda/extracted-cache.ts';
 import { installArchives } from '../../../src/conda/install-archives.ts';
 import type { InstalledPrefix, InstallRequest, RunInside } from '../../../src/conda/installer.ts';
 import type { LockedPackage } from '../../../src/conda/lock.ts';
 import { spoolArchives, type SpooledPrefix, type SpoolRequest } from '../../../src/conda/spool-archives.ts';
+import { unpackPackages } from '../../../src/conda/unpack-packages.ts';
 import { digestFile, walkTree } from '../../../src/system/files.ts';
 import type { WorkEvent } from '../../../src/system/events.ts';
 import {
@@ -89,6 +91,24 @@ export class LinkFixture {
       { ...this.#request(), prefixOnDisk, runInside: runNothing, ...changes },
       this.#archives,
     );
+  }
+
+  /** The archives of all packages, by sha256. */
+  get archives(): ReadonlyMap<string, string> {
+    return this.#archives;
+  }
+
+  /** Into a directory that is not looked at, from the cache of extracted packages or into it, in threads of their own. */
+  async unpackInThreads(cache: string): Promise<void> {
+    const scratch = path.join(this.dir, 'in-threads');
+    await mkdir(scratch);
+    const extracted = await openExtractedCache({ dir: cache, mayHardLink: true }, scratch);
+    if (typeof extracted === 'string') throw new Error(extracted);
+    const { prefixInside } = this;
+    await unpackPackages({
+      ...{ packages: this.#packages, archives: this.#archives, scratch, prefixInside, extracted, threads: 2 },
+      report: (event) => this.events.push(event),
+    });
   }
 
   /** The same prefix without a tree; or why not. */

@@ -213,6 +213,60 @@ test('an index from before, whose shards the channel has dropped, is asked for a
   expect(events).toMatchObject([{ type: 'warning', text: expect.stringContaining('asked for again') as string }]);
 });
 
+describe('shards that the index names and the channel does not have', () => {
+  test('are done without: its repodata.json is read, with the same lock, and a warning', async () => {
+    const server = await served();
+    const asked = { specs: ['app'], channels: [`${server.url}/main`], repodataCacheDir: cache };
+    const lock = await solve(asked);
+    await rm(cache, { recursive: true });
+    await rm(path.join(dir, 'main/linux-64/shards'), { recursive: true });
+    const events: WorkEvent[] = [];
+
+    expect(renderLock(await solve(asked, events))).toBe(renderLock(lock));
+
+    const text = expect.stringMatching(
+      /linux-64 .* 1 shards .* cannot be had.*: its repodata\.json is read instead$/s,
+    ) as string;
+    expect(events).toMatchObject([{ type: 'warning', text }]);
+    expect(server.requests.filter((request) => request.includes('/noarch/repodata.json'))).toEqual([]);
+  });
+
+  test('end the solve where there is nothing else, and both are said', async () => {
+    const server = await served();
+    await rm(path.join(dir, 'main/linux-64/shards'), { recursive: true });
+    await removeWhole();
+
+    const error = await failure({ specs: ['app'], channels: [`${server.url}/main`], repodataCacheDir: cache });
+
+    expect(error.problems.map(({ code }) => code)).toEqual(['CHANNEL_CORRUPT', 'CHANNEL_UNREACHABLE']);
+    expect(error.message).toMatch(/shards of its index cannot be had[^]*it has shards alone, no repodata\.json/);
+  });
+
+  test('are taken again once the channel has them', async () => {
+    const server = await served();
+    const asked = { specs: ['app'], channels: [`${server.url}/main`], repodataCacheDir: cache };
+    await cp(path.join(dir, 'main/linux-64/shards'), path.join(dir, 'kept'), { recursive: true });
+    await rm(path.join(dir, 'main/linux-64/shards'), { recursive: true });
+    await solve(asked);
+    await cp(path.join(dir, 'kept'), path.join(dir, 'main/linux-64/shards'), { recursive: true });
+    server.requests.length = 0;
+    const events: WorkEvent[] = [];
+
+    await solve(asked, events);
+
+    expect(events).toEqual([]);
+    expect(shardsOf(server).length).toBeGreaterThan(0);
+  });
+});
+
+/** Channels that have shards alone. */
+async function removeWhole(): Promise<void> {
+  for (const subdir of ['linux-64', 'noarch']) {
+    for (const name of ['repodata.json', 'repodata.json.zst'])
+      await rm(path.join(dir, 'main', subdir, name), { force: true });
+  }
+}
+
 describe('a hostile channel', () => {
   /** `deep`'s shard is this, under its right digest. */
   async function servingShard(shard: Buffer, digest = createHash('sha256').update(shard).digest()): Promise<string> {
@@ -223,6 +277,7 @@ describe('a hostile channel', () => {
       renderShardIndex(info, { deep: digest }),
     );
     await writeFile(path.join(dir, `main/linux-64/${digest.toString('hex')}.msgpack.zst`), shard);
+    await removeWhole();
     return `${server.url}/main`;
   }
 
@@ -242,7 +297,7 @@ describe('a hostile channel', () => {
   ])('with a shard %s ends the solve with its name', async (_, shard, digest, why) => {
     const error = await failure({ specs: ['deep'], channels: [await servingShard(shard, digest)] });
 
-    expect(error.problems).toMatchObject([{ code: 'CHANNEL_CORRUPT' }]);
+    expect(error.problems).toMatchObject([{ code: 'CHANNEL_CORRUPT' }, { code: 'CHANNEL_UNREACHABLE' }]);
     expect(error.message).toMatch(why);
   });
 
@@ -273,23 +328,25 @@ describe('a hostile channel', () => {
     'with shards at %s is refused',
     async (base) => {
       const server = await served('main', { shardsBaseUrl: base });
+      await removeWhole();
 
       const error = await failure({ specs: ['deep'], channels: [`${server.url}/main`] });
 
-      expect(error.problems).toMatchObject([{ code: 'CHANNEL_CORRUPT' }]);
+      expect(error.problems).toMatchObject([{ code: 'CHANNEL_CORRUPT' }, { code: 'CHANNEL_UNREACHABLE' }]);
       expect(error.message).not.toContain('secret');
     },
   );
 
   test('with an index that is a bomb, or not one, is refused', async () => {
     const server = await served();
+    await removeWhole();
     for (const index of [zstdCompressSync(Buffer.alloc(300_000_000)), zstdCompressSync(encode({ version: 7 }))]) {
       await mkdir(path.join(dir, 'main/linux-64'), { recursive: true });
       await writeFile(path.join(dir, 'main/linux-64/repodata_shards.msgpack.zst'), index);
 
       const error = await failure({ specs: ['deep'], channels: [`${server.url}/main`] });
 
-      expect(error.problems).toMatchObject([{ code: 'CHANNEL_CORRUPT' }]);
+      expect(error.problems).toMatchObject([{ code: 'CHANNEL_CORRUPT' }, { code: 'CHANNEL_UNREACHABLE' }]);
     }
   });
 });

@@ -216,6 +216,9 @@ describe('planCollection', () => {
       'old',
       'half',
     ]);
+    const extracted = cache.map((one) => ({ ...one, kind: 'extracted' as const }));
+    const [, goes] = planCollection(facts({ cache: extracted, releases })).filter(({ kind }) => kind === 'cache');
+    expect(goes).toMatchObject({ name: 'cache/extracted: 2 packages', keep: false, files: ['old', 'half'] });
     const building = planCollection(facts({ cache, releases, builds: new Map([['b-1', 'anna']]) }));
     expect(going(building, 'cache')).toEqual([]);
   });
