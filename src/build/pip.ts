@@ -136,6 +136,7 @@ export class PipStage {
       prefix: this.#prefix,
       scratch: this.#scratch,
       located: this.#located,
+      packageCache: this.#context.layout.packageCache,
       specFile: this.#plan.spec.file,
     });
     return { ...lock, pip: { inputsDigest: digestPipInputs(section, lock.packages, lock.platform), packages } };

@@ -43,7 +43,7 @@ export interface IndexOption {
 
 export interface LocalSource {
   readonly kind: 'file' | 'project' | 'links';
-  /** Of a file's bytes; of the names and bytes of a project's files; of the names and sizes in a directory of links. */
+  /** Of a file's bytes; of the names and bytes of a project's files; of the names and bytes in a directory of links. */
   readonly digest: string;
 }
 
@@ -142,7 +142,7 @@ async function readLinks(written: string, here: string, line: SpecLine, reading:
     const there = await stat(at).catch(() => undefined); // whatever the reason: the line is refused below
     if (!there?.isDirectory()) continue;
     const names: string[] = [];
-    for (const file of await listDistributions(at)) names.push(`${path.basename(file)} ${(await stat(file)).size}`);
+    for (const file of await listDistributions(at)) names.push(`${path.basename(file)} ${await digestFile(file)}`);
     reading.local.set(at, { kind: 'links', digest: digestText(names.join('\n')) });
     reading.indexes.push({ kind: 'find-links', place: at, line });
     return;

@@ -1,9 +1,11 @@
 // A pip section to exact distributions: the environment's own pip says what it would install beside conda's packages.
 import path from 'node:path';
+import { cachedPackageFile } from '../conda/fetch.ts';
 import type { LockedDistribution } from '../conda/lock.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
-import { readText, writeNewFile } from '../system/files.ts';
+import { digestFile, makeSharedDir, readdir, readText, writeNewFile } from '../system/files.ts';
+import { readChunks, writeStream } from '../system/streamed-files.ts';
 import type { CondaPrefix } from './conda-prefix.ts';
 import { parseInstallationReport, type ReportedDistribution } from './installation-report.ts';
 import { originalUrl } from './local-sources.ts';
@@ -11,7 +13,7 @@ import { withoutUserInfo } from './pip-access.ts';
 import type { PipSection } from './pip-section.ts';
 import { findReplaced, findUnlockable, firstPlace } from './resolve-problems.ts';
 import { renderIndexOptions, renderRequirements } from './requirements-text.ts';
-import { runPip, type PipScratch } from './run-pip.ts';
+import { DOWNLOADED, runPip, type PipScratch } from './run-pip.ts';
 
 export interface ResolveRequest {
   readonly section: PipSection;
@@ -19,6 +21,8 @@ export interface ResolveRequest {
   readonly scratch: PipScratch;
   /** Where the container has a path of this machine. */
   readonly located: (path: string) => string;
+  /** Gets what pip downloaded to look into it, so that nothing of it is downloaded again. */
+  readonly packageCache: string;
   /** environment.yml, for messages. */
   readonly specFile: string;
 }
@@ -42,14 +46,38 @@ export async function resolveDistributions(request: ResolveRequest): Promise<rea
     scratch,
     prefix.python,
     ['install', '--dry-run', '--report', report, '--progress-bar', 'off', '-r', requirements, '-c', constraints],
-    { what: 'resolve the pip section', at: firstPlace(section, specFile), epochSeconds: prefix.epochSeconds },
+    {
+      what: 'resolve the pip section',
+      at: firstPlace(section, specFile),
+      epochSeconds: prefix.epochSeconds,
+      keepsDownloads: true,
+    },
   );
   const found = parseInstallationReport(await readText(path.join(scratch.onDisk, 'report.json')));
   if (typeof found === 'string') throw new Error(`pip's installation report cannot be read: ${found}`);
   const locked = found.map((one) => lockDistribution(one, section, scratch)).sort((a, b) => (a.name < b.name ? -1 : 1));
   const problems = [...findReplaced(found, prefix, section, specFile), ...findUnlockable(locked, section, specFile)];
   if (problems.length > 0) throw new AppError(EXIT.buildFailed, problems);
+  await keepDownloads(locked, request);
   return locked;
+}
+
+/** Into the cache of packages, where they are looked for by digest; what pip looked at and did not take is left. */
+async function keepDownloads(
+  locked: readonly LockedDistribution[],
+  { scratch, packageCache }: ResolveRequest,
+): Promise<void> {
+  const dir = path.join(scratch.onDisk, DOWNLOADED);
+  const wanted = new Map(locked.flatMap((one) => (one.kind === 'directory' ? [] : [[one.sha256 ?? '', one.url]])));
+  for (const name of await readdir(dir)) {
+    const file = path.join(dir, name);
+    const sha256 = await digestFile(file);
+    const url = wanted.get(sha256);
+    if (url === undefined) continue;
+    const cached = cachedPackageFile(packageCache, { url, sha256 });
+    await makeSharedDir(path.dirname(cached));
+    await writeStream(path.dirname(cached), readChunks(file), () => path.basename(cached));
+  }
 }
 
 function lockDistribution(one: ReportedDistribution, section: PipSection, scratch: PipScratch): LockedDistribution {

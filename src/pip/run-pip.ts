@@ -26,19 +26,39 @@ export interface PipScratch {
   readonly names: Map<string, string>;
 }
 
-/** The environment comes by stdin: arguments, and those of env(1), are public on a node. */
+/**
+ * The environment comes by stdin: arguments, and those of env(1), are public on a node. What pip has downloaded is in
+ * directories below TMPDIR, which it removes when it has resolved: `keep` gets a link of each file before that. A pip that does
+ * otherwise keeps nothing, and what is locked is downloaded once more.
+ */
 const START = `
-import json, os, sys
+import json, os, runpy, shutil, sys
 work = json.load(sys.stdin)
 os.environ.update(work['env'])
 os.umask(0o022)
-os.execv(sys.executable, [sys.executable, '-I', '-B', '-m', 'pip', *work['args']])
+keep = work.get('keep')
+remove = shutil.rmtree
+def keep_and_remove(path, *args, **options):
+    try:
+        for entry in os.scandir(path):
+            if entry.is_file(follow_symlinks=False) and entry.name.endswith(('.whl', '.zip', '.tar.gz', '.tar.bz2', '.tgz')):
+                os.link(entry.path, os.path.join(keep, str(len(os.listdir(keep)))))
+    except OSError:
+        pass # it costs a download
+    return remove(path, *args, **options)
+if keep:
+    shutil.rmtree = keep_and_remove
+sys.argv = ['pip', *work['args']]
+runpy.run_module('pip', run_name='__main__', alter_sys=True)
 `;
+
+/** In the scratch. */
+export const DOWNLOADED = 'downloaded';
 
 /** An empty scratch with a home in it. */
 export async function writePipScratch(scratch: PipScratch, netrc: string): Promise<void> {
   await removeTree(scratch.onDisk);
-  for (const name of ['home', 'tmp', 'wheels', 'local', 'sources', 'built'])
+  for (const name of ['home', 'tmp', 'wheels', 'local', 'sources', 'built', DOWNLOADED])
     await makeDir(path.join(scratch.onDisk, name));
   if (netrc !== '') await writeNewFile(path.join(scratch.onDisk, 'home/.netrc'), netrc, 0o600);
   if (scratch.authorities !== undefined)
@@ -60,6 +80,8 @@ export async function runPip(
     readonly epochSeconds: number;
     /** Whether it may write to the prefix. */
     readonly installs?: boolean;
+    /** Whether what it downloads stays in the scratch's `downloaded`. */
+    readonly keepsDownloads?: boolean;
   },
 ): Promise<void> {
   const { inside, prefixInside } = scratch;
@@ -94,6 +116,7 @@ export async function runPip(
     },
     input: JSON.stringify({
       env,
+      ...(doing.keepsDownloads ? { keep: `${inside}/${DOWNLOADED}` } : {}),
       args: [
         ...['--isolated', '--no-input', '--disable-pip-version-check', '--no-cache-dir', '--quiet', '--retries', '2'],
         // Why an index gave nothing is in the log only, however loud pip is told to be.

@@ -293,6 +293,20 @@ describe('installing', () => {
   });
 });
 
+describe('what pip downloads to resolve', () => {
+  it('is not downloaded again to be installed, wheels and sdists', async () => {
+    prefix.forgetCaches();
+    index.requests.length = 0;
+    const lines = [from, 'foo[more]', 'fromsource'];
+    const locked = await prefix.resolve(lines);
+    await prefix.wheels(lines, locked);
+
+    const downloads = index.requests.filter((line) => line.includes('/files/') && !line.includes('setuptools'));
+    expect(new Set(locked.map(({ kind }) => kind))).toEqual(new Set(['wheel', 'sdist']));
+    expect(downloads.toSorted()).toEqual(locked.map(({ url }) => `GET ${new URL(url).pathname}`).toSorted());
+  });
+});
+
 describe('what is no wheel', () => {
   it('is built once from its sdist, and then taken from the cache', async () => {
     prefix.forgetCaches();
@@ -417,24 +431,6 @@ test('a wheel that the disk has changed in the cache is fetched again', async ()
 
   expect(wheel?.sha256).toBe(sha256);
   expect(prefix.said.at(-1)).toContain('is damaged');
-});
-
-test.each([
-  ['-r missing.txt', /there is no .*missing\.txt/],
-  ['-r loop.txt', /leads to itself/],
-  ['-r bad.txt', /bad\.txt:2:1/],
-  ['./missing', /there is no/],
-  ['./links', /neither pyproject\.toml nor setup\.py/],
-  ['-f missing', /is no directory/],
-])('a section that names what is not there is refused: %s', async (line, words) => {
-  await prefix.write('loop.txt', '-r loop.txt\n');
-  await prefix.write('bad.txt', 'foo\n--nonsense\n');
-  await prefix.write('links/readme', '');
-
-  const { code, at, message } = await failure(prefix.section([line]));
-
-  expect(code).toBe('PIP_LINE_INVALID');
-  expect(`${at ?? ''} ${message}`).toMatch(words);
 });
 
 /** Files of the prefix and their times. */

@@ -143,7 +143,7 @@ export class PipPrefix {
 
   async resolve(lines: readonly string[], asked: Asked = {}): Promise<readonly LockedDistribution[]> {
     const open = await this.#open(lines, asked);
-    return await resolveDistributions({ ...open, specFile: this.specFile });
+    return await resolveDistributions({ ...open, packageCache: this.packageCache, specFile: this.specFile });
   }
 
   async wheels(
