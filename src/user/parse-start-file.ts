@@ -60,11 +60,22 @@ export function parseStartFile(text: string, language: StartLanguage): StartFind
     findings.push({
       ...{ kind: 'conda-block', tool, firstLine: at + 1, lastLine: end + 1 },
       commands: findCommands(tool, lines.slice(at, end)),
-      isLazy: lines.slice(Math.max(0, at - 3), at).some((before) => before.includes(`${LAZY_FUNCTION}${tool}`)),
+      isLazy:
+        lines.slice(Math.max(0, at - 3), at).some((before) => before.includes(`${LAZY_FUNCTION}${tool}`)) ||
+        (language === 'csh' && startsNothing(lines.slice(at, end))),
     });
     at = end;
   }
   return findings;
+}
+
+/**
+ * For csh and tcsh conda and mamba write a block that runs nothing: it reads conda.csh, which makes `conda` an alias for reading
+ * it again (conda/shell/etc/profile.d/conda.csh).
+ */
+function startsNothing(block: readonly string[]): boolean {
+  const commands = block.filter((line) => !/^\s*(?:#|$)/.test(line));
+  return commands.every((line) => /^\s*(?:if\b|else\b|endif\b|source\s|setenv\s)[^`]*$/.test(line));
 }
 
 /** mamba 1 adds its own file to conda's block; a block of mamba 2 makes the function that its program is called. */

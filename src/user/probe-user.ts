@@ -8,7 +8,7 @@ import { readForeignPath } from '../system/foreign-files.ts';
 import { readBrokenVenvs } from './broken-venvs.ts';
 import { planCondarc, readCondarc } from './condarc.ts';
 import type { HomeEdit } from './home-edit.ts';
-import { parseStartFile } from './parse-start-file.ts';
+import { parseStartFile, type StartFinding } from './parse-start-file.ts';
 import { planStartText } from './plan-start-text.ts';
 import { readShadows, type PublishedPackages } from './python-shadows.ts';
 import { readStartFiles } from './start-files.ts';
@@ -77,7 +77,9 @@ async function probeStartFiles(home: string): Promise<UserState & { readonly has
   let hasConda = false;
   for (const start of await readStartFiles(home)) {
     const found = parseStartFile(start.text, start.language);
-    hasConda ||= found.some((finding) => finding.kind === 'conda-block' && finding.tool === 'conda');
+    // That for csh activates nothing by itself.
+    const isConda = (finding: StartFinding): boolean => finding.kind === 'conda-block' && finding.tool === 'conda';
+    hasConda ||= start.language !== 'csh' && found.some(isConda);
     findings.push(...found.map((finding) => describeStartFinding(start, finding)));
     const after = planStartText(start, found);
     if (after !== start.text)

@@ -24,7 +24,7 @@ export function describeStartFinding({ file, language }: StartFile, finding: Sta
         found: `the block of ${finding.tool} init starts Python at each login`,
         fix: isMendable(finding, language)
           ? `${FIX}   (${finding.tool} then starts when it is first used)`
-          : `sed -i.before-condense '${firstLine},${lastLine}s/^/# /' ${quote(file)}   (then source etc/profile.d/conda.csh of your conda when you need it)`,
+          : `sed -i.before-condense '${firstLine},${lastLine}s/^/# /' ${quote(file)}   (csh has no function to put it into: source it when you need ${finding.tool})`,
       };
     case 'conda-unfinished':
       return {

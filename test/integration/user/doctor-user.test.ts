@@ -118,6 +118,38 @@ describe('condense doctor user', () => {
     },
   );
 
+  it('finds that the block for tcsh starts conda only when it is used, as it does, and leaves it as it is', async () => {
+    await putConda();
+    const [conda, file] = [at('conda/bin/conda'), at('conda/etc/profile.d/conda.csh')];
+    // As conda's own: an alias that reads the file again, with what was typed.
+    const alias = `alias conda 'set condaArguments = (\\!*); source "${file}"'`;
+    await put(
+      'conda/etc/profile.d/conda.csh',
+      `if ( "\`alias conda\`" == "" ) then\n  ${alias}\nelse\n  ${conda} $condaArguments\n  echo ran\nendif\n`,
+    );
+    const lines = [
+      `if ( -f "${file}" ) then`,
+      `    source "${file}"`,
+      'else',
+      `    setenv PATH "${at('b')}:$PATH"`,
+      'endif',
+    ];
+    await put('.tcshrc', block(lines));
+
+    const said = await execa('tcsh', ['-c', 'echo ready; conda activate x'], {
+      ...{ env: { HOME: home, PATH: '/usr/bin:/bin' }, extendEnv: false, timeout: 30_000 },
+    });
+
+    expect(said.stdout).toMatch(/^ready\n[^]*ran$/);
+    expect(await readStarted()).toEqual(['activate x']);
+    const { findings, edits } = await probe();
+    expect(findings).toContainEqual(
+      expect.objectContaining({ status: 'ok', found: 'conda starts only when it is used' }),
+    );
+    expect(codes({ findings, edits })).toEqual([]);
+    expect(edits).toEqual([]);
+  });
+
   it('where conda is gone since, its command is missing, and nothing runs for ever', async () => {
     await put('.bashrc', shBlock('bash'));
     await put('.bash_profile', '. ~/.bashrc\n');

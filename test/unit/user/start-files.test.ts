@@ -46,6 +46,22 @@ test('what was put into a function is found to be there, and stays as it is', ()
   }
 });
 
+test('a block for csh that only reads a file starts nothing; one that asks conda is left to a person', () => {
+  const asks = BLOCK.with(1, 'eval `/b/conda shell.csh hook`').join('\n');
+  const reads = [
+    'if ( -f "/b/conda.csh" ) then',
+    '    source "/b/conda.csh"',
+    'else',
+    '    setenv PATH "/b:$PATH"',
+    'endif',
+  ];
+  const sources = [BLOCK[0], '# by conda init', ...reads, BLOCK.at(-1)].join('\n');
+
+  expect(parseStartFile(sources, 'csh')).toMatchObject([{ kind: 'conda-block', isLazy: true }]);
+  expect(parseStartFile(asks, 'csh')).toMatchObject([{ kind: 'conda-block', isLazy: false }]);
+  expect(plan(asks, 'csh')).toBe(asks);
+});
+
 test.each<[StartLanguage, string, string]>([
   ['sh', 'export PYTHONPATH=$HOME/lib:$PYTHONPATH', 'whole'],
   ['sh', '  PYTHONPATH="/a b:${PYTHONPATH}"; export PYTHONPATH # mine', 'whole'],
