@@ -1,5 +1,6 @@
 // What the modulefile of a release says, from what is known when the release is made.
 import type { ModulePolicy } from '../config/site-config.ts';
+import { planCondaFunctions, planCondaVariables } from '../modules/conda-function.ts';
 import { parseOwnDirectory, type ModuleFacts, type ModuleNotice, type OwnSettings } from '../modules/module-facts.ts';
 import type { ReleaseFacts } from '../release/manifest.ts';
 import type { Layout, ReleaseLayout } from '../site/layout.ts';
@@ -14,6 +15,10 @@ export function planModuleFacts(
   id: string,
 ): ModuleFacts {
   const { fullName, commands } = facts;
+  const conda = {
+    ...{ fullName, commands, farm: layout.publicFarm(fullName), launcher: layout.publicLauncher(fullName) },
+    inside: layout.condaPrefix(fullName),
+  };
   return {
     site,
     family: layout.moduleFamily,
@@ -23,6 +28,7 @@ export function planModuleFacts(
     activation: facts.activation,
     variables: {
       ...planOwnVariables(policy.ownEnvironments),
+      ...(policy.ownEnvironments ? planCondaVariables(conda) : {}),
       ...planLaunchAgents(commands, layout.release(fullName, id)),
       ...fillVariables(policy.variables, {
         '{prefix}': layout.prefix,
@@ -30,6 +36,7 @@ export function planModuleFacts(
         '{launcher}': layout.publicLauncher(fullName),
       }),
     },
+    functions: policy.ownEnvironments ? planCondaFunctions(conda) : [],
     ...(facts.packages.some(({ name }) => name === 'jupyter_core') ? { jupyterPath: layout.publicJupyter } : {}),
     own: planOwnSettings(layout, policy.ownEnvironments),
     prerequisites: policy.prerequisites,

@@ -1,6 +1,6 @@
 // Rendering of the files that shells source where there is no module command: bin/activate, activate.csh and activate.fish.
 import type { ActivationChange } from './activation-diff.ts';
-import { planModuleChanges, planOwn, type ModuleFacts } from './module-facts.ts';
+import { planSourcedChanges, planOwn, type ModuleFacts } from './module-facts.ts';
 import { quoteCsh, quoteFish, quoteSh } from './quote-shell.ts';
 import { renderTemplate } from './render-template.ts';
 
@@ -17,7 +17,7 @@ export function renderActivateFile(shell: ActivateShell, template: string, facts
     farm: facts.farm,
     release: `${facts.fullName}/${facts.releaseId}`,
     ...planOwn(facts),
-    changes: planModuleChanges(facts)
+    changes: planSourcedChanges(facts)
       .filter(({ name }) => name !== 'PATH')
       .map(planStep),
   });

@@ -1,7 +1,7 @@
 // What makes a directory an environment for a conda of the user's own, so that `conda activate` by name works: few small files
 // and links. Sources: conda/activate.py (what is read and in which order), CEP 22 (frozen environments).
 import type { ActivateShell } from './activate-files.ts';
-import { planModuleChanges, type ModuleFacts } from './module-facts.ts';
+import { planSourcedChanges, type ModuleFacts } from './module-facts.ts';
 import { quoteSh } from './quote-shell.ts';
 import { renderTemplate } from './render-template.ts';
 
@@ -12,7 +12,10 @@ export interface CondaPrefixPlan {
 }
 
 /** conda sets these itself, and reads them again on deactivation. */
-const OF_CONDA = new Set(['CONDA_PREFIX', 'CONDA_DEFAULT_ENV', 'CONDA_PROMPT_MODIFIER', 'CONDA_SHLVL', 'PATH']);
+const OF_CONDA = new Set([
+  ...['CONDA_PREFIX', 'CONDA_DEFAULT_ENV', 'CONDA_PROMPT_MODIFIER', 'CONDA_SHLVL', 'PATH'],
+  ...['CONDA_EXE', 'CONDA_PYTHON_EXE'],
+]);
 
 /** What programs look for below CONDA_PREFIX; inside the container it is there. */
 const INSIDE = ['include', 'lib', 'libexec', 'share', 'ssl'] as const;
@@ -44,7 +47,7 @@ export function planCondaPrefix(
 }
 
 function renderCondaHook(template: string, facts: ModuleFacts, when: 'activate' | 'deactivate'): string {
-  const changes = planModuleChanges(facts);
+  const changes = planSourcedChanges(facts);
   const names = new Set(changes.filter(({ kind }) => kind !== 'alias' && kind !== 'function').map(({ name }) => name));
   // By environment: with `conda activate --stack` there are several at a time.
   const prefix = `CONDENSE_KEPT_${facts.fullName.replaceAll(/\W/g, '_')}_`;

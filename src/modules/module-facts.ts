@@ -12,6 +12,8 @@ export interface ModuleFacts {
   readonly activation: ActivationDiff;
   /** What the module sets besides. */
   readonly variables: Readonly<Record<string, string>>;
+  /** What the module defines besides; files that shells source do not, where a conda of the user's own may be. */
+  readonly functions: readonly ActivationChange[];
   /** An entry for JUPYTER_PATH, where the environment has Jupyter: its servers offer every kernel of the site. */
   readonly jupyterPath?: string | undefined;
   /** What it sets to paths in a directory of the user's own. */
@@ -73,6 +75,7 @@ export function planModuleChanges(facts: ModuleFacts): ActivationChange[] {
   return [
     ...facts.activation.changes.filter(({ kind }) => kind !== 'backup'),
     ...Object.entries(facts.variables).map(([name, value]) => ({ kind: 'set' as const, name, value })),
+    ...facts.functions,
     ...(facts.jupyterPath === undefined
       ? []
       : [{ kind: 'prepend' as const, name: 'JUPYTER_PATH', entries: [facts.jupyterPath] }]),
@@ -81,6 +84,10 @@ export function planModuleChanges(facts: ModuleFacts): ActivationChange[] {
     { kind: 'prepend', name: 'PATH', entries: [facts.farm] },
   ];
 }
+
+/** What sourcing a file does instead. */
+export const planSourcedChanges = (facts: ModuleFacts): ActivationChange[] =>
+  planModuleChanges({ ...facts, functions: [] });
 
 /** For `module help`. */
 export function describeModule(facts: ModuleFacts): string {

@@ -7,6 +7,7 @@ import { asOrdinaryUser, makeHome, runAsOrdinaryUser } from '../../ci/ordinary-u
 import { MODULE_SYSTEMS, runModuleSession, SYSTEMS_AND_SHELLS } from '../modules/module-shells.ts';
 import { writeActivationChannel } from './activation-channel.ts';
 import { expectSameAsActivation } from './activation-reference.ts';
+import { writeCondaChannel } from './conda-channel.ts';
 import { condaActivate, condaDeactivate } from './conda-activate.ts';
 import { writeHelloChannel } from './hello-channel.ts';
 import { TestSite, type Ran } from './test-site.ts';
@@ -20,7 +21,8 @@ beforeAll(async () => {
   home = await makeHome();
   await chmod(home, 0o755);
   await site.writeConfig(
-    `  zoo: { version: '1', stable: '1' }\n  hello: { version: '2', stable: '2' }\n`,
+    `  zoo: { version: '1', stable: '1' }\n  hello: { version: '2', stable: '2' }\n` +
+      `  tools: { version: '1', stable: '1', module: { own_environments: { directory: $SCRATCH/conda, channels: [c] } } }\n`,
     // Four environments, of which two are built.
     `matrix:\n  hi{hello}-{set}: { axes: { hello: ['1', '2'], set: [few, many] }, version: '1', stable: '1', ` +
       `spec: 'environments/{set}/environment.yml', pinned: ['hello {hello}.*'] }\n`,
@@ -34,6 +36,7 @@ beforeAll(async () => {
   );
   const channel = await writeHelloChannel(site.dir);
   await site.writeSpec('hello', [channel], ['hello=2.0']);
+  await site.writeSpec('tools', [await writeCondaChannel(site.dir)], ['conda']);
   await site.writeSpec('few', [channel], ['hello']);
   await site.writeSpec('many', [channel, zoo], ['hello', 'activation']);
   installed = await site.condense('install', 'zoo');
@@ -93,6 +96,58 @@ it('builds and publishes members of a matrix, which differ along both axes, each
       ZOO_TEXT: expect.any(String) as string,
       CONDA_PREFIX: '/opt/conda/hi2-many-1',
     });
+  }
+});
+
+it('has a conda in an image make and activate environments of the user’s own, on the host, and take them back', async () => {
+  await site.condenseOk('install', 'tools');
+  const scratch = path.join(home, 'scratch');
+  const mine = path.join(scratch, 'conda/envs/mine');
+  const look = 'command -v whoami; echo $CONDA_DEFAULT_ENV';
+  for (const [system, shell] of [
+    ['Environment Modules 4', 'bash'],
+    ['Environment Modules 5', 'zsh'],
+    ['Lmod', 'bash'],
+  ] as const) {
+    const { environments, stdout, stderr } = await runModuleSession(
+      system,
+      shell,
+      site.modules,
+      [
+        'module load conda/tools',
+        'conda info --base; conda create -n mine; conda create -n other; eval "$(conda shell.posix hook)"',
+        'conda activate mine; ln -sf /usr/bin/whoami $CONDA_PREFIX/bin; conda install xarray',
+        look,
+        'conda activate other',
+        'conda deactivate',
+        'conda activate base',
+        'conda activate none || echo no such environment',
+        'module unload conda',
+      ],
+      { SCRATCH: scratch },
+      asOrdinaryUser,
+    );
+    const [before, loaded = {}, hooked, activated = {}, , other, back, base, none, after] = environments;
+
+    expect(stdout, stderr).toBe(`/opt/conda/tools-1\n${mine}/bin/whoami\nmine\nno such environment`);
+    const farm = site.scripts('tools-1', 'bin');
+    expect(loaded).toMatchObject({
+      ...{ CONDA_ENVS_PATH: `${scratch}/conda/envs:${site.prefix}/apps/conda/envs`, CONDA_EXE: `${farm}/conda` },
+      ...{ CONDA_PKGS_DIRS: `${scratch}/conda/pkgs`, CONDA_PREFIX: '/opt/conda/tools-1' },
+    });
+    expect(hooked).toEqual(loaded);
+    expect(activated).toEqual({
+      ...loaded,
+      ...{ CONDA_PREFIX: mine, CONDA_DEFAULT_ENV: 'mine', CONDA_PROMPT_MODIFIER: '(mine) ' },
+      PATH: `${mine}/bin:${loaded['PATH'] ?? ''}`,
+    });
+    expect(await readdir(path.join(mine, 'conda-meta'))).toContain('xarray.json');
+    expect(other).toMatchObject({ CONDA_DEFAULT_ENV: 'other', CONDA_SHLVL: '2', CONDA_PREFIX_1: mine });
+    expect(back).toEqual(activated);
+    expect(base).toEqual(loaded);
+    expect(none).toEqual(loaded);
+    expect(after).toEqual(before);
+    await rm(scratch, { recursive: true });
   }
 });
 
@@ -209,6 +264,13 @@ describe('a conda of the user’s own', () => {
       expect(after).toEqual(before);
     },
   );
+
+  it('stays the one in use where it activates an environment that has a conda, too', async () => {
+    const script = `conda() { echo own; }; ${condaActivate('bash', prefixOf('tools'))}; conda; echo $CONDA_EXE; ${condaDeactivate('bash', prefixOf('tools'))}; conda`;
+    const env = { SCRATCH: home, CONDA_EXE: '/my/conda' };
+
+    expect((await runAsOrdinaryUser(home, ['bash', '-c', script], env)).stdout).toBe('own\n/my/conda\nown');
+  });
 
   it('finds an environment that it will not change, and runs its programs, which see its files', async () => {
     const own = prefixOf('hello-2');

@@ -29,6 +29,7 @@ const facts = (fullName: string): ModuleFacts => ({
   releaseId: '20261121T000000Z-00000000',
   farm: `${FARMS}/${fullName}.d/bin`,
   variables: { OMPI_MCA_orte_launch_agent: '/site/orted' },
+  functions: [],
   activation: {
     changes: [
       { kind: 'set', name: 'CONDA_PROMPT_MODIFIER', value: `(${fullName}) ` },

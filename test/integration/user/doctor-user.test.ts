@@ -136,7 +136,7 @@ describe('condense doctor user', () => {
     ];
     await put('.tcshrc', block(lines));
 
-    const said = await execa('tcsh', ['-c', 'echo ready; conda activate x'], {
+    const said = await execa('/usr/bin/tcsh', ['-c', 'echo ready; conda activate x'], {
       ...{ env: { HOME: home, PATH: '/usr/bin:/bin' }, extendEnv: false, timeout: 30_000 },
     });
 
