@@ -1,6 +1,6 @@
 // The machine's ways out to the network: proxies and certificate authorities, from the variables that curl, conda and pip read.
-import http from 'node:http';
-import tls from 'node:tls';
+import type http from 'node:http';
+import type tls from 'node:tls';
 import { AppError, errorMessage } from './app-error.ts';
 import { EXIT } from './exit-codes.ts';
 import { readText } from './files.ts';
@@ -10,9 +10,12 @@ type Env = Readonly<Record<string, string | undefined>>;
 /** requests reads the first two, OpenSSL the third; each names all authorities that are trusted. */
 const CA_VARIABLES = ['REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE', 'SSL_CERT_FILE'] as const;
 const PROXY_VARIABLES = ['http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY'] as const;
-/** Newer than the oldest Node that condense runs with: Node's documentation, "added in". */
-const { setGlobalProxyFromEnv } = http as Partial<typeof http>;
-const { getCACertificates, setDefaultCACertificates } = tls as Partial<typeof tls>;
+/**
+ * Newer than the oldest Node that condense runs with: Node's documentation, "added in". Only where there is something to set:
+ * importing both, with what they bring, took a third of the processor time of a command that asks no network.
+ */
+const proxyFunctions = (): Partial<typeof http> => process.getBuiltinModule('node:http');
+const authorityFunctions = (): Partial<typeof tls> => process.getBuiltinModule('node:tls');
 
 /**
  * Sends this process's requests through the proxies of `env`, and has them trust its authorities: before the first request.
@@ -56,12 +59,13 @@ export function planNetworkVariables(env: Env): Readonly<Record<string, string>>
 /** The certificates that this process trusts, as PEM, where `env` names other ones than those of Node itself. */
 export function readAuthorities(env: Env): string | undefined {
   const isOwn = [...CA_VARIABLES, 'NODE_EXTRA_CA_CERTS'].some((name) => env[name]);
-  return isOwn ? getCACertificates?.('default').join('\n') : undefined;
+  return isOwn ? authorityFunctions().getCACertificates?.('default').join('\n') : undefined;
 }
 
 function useProxies(env: Env): () => void {
   const proxies = planProxies(env);
   if (Object.keys(proxies).length === 0) return () => undefined;
+  const { setGlobalProxyFromEnv } = proxyFunctions();
   if (!setGlobalProxyFromEnv) throw nodeTooOld('proxies', 'NODE_USE_ENV_PROXY=1');
   const noProxy = env['no_proxy'] ?? env['NO_PROXY'];
   return setGlobalProxyFromEnv({ ...proxies, ...(noProxy === undefined ? {} : { NO_PROXY: noProxy }) });
@@ -71,6 +75,7 @@ async function useAuthorities(env: Env): Promise<() => void> {
   const name = CA_VARIABLES.find((variable) => env[variable]);
   const file = name && env[name];
   if (!name || !file) return () => undefined;
+  const { getCACertificates, setDefaultCACertificates } = authorityFunctions();
   if (!getCACertificates || !setDefaultCACertificates) throw nodeTooOld(name, `NODE_EXTRA_CA_CERTS=${file}`);
   const before = getCACertificates('default');
   try {
