@@ -197,9 +197,8 @@ describe('packages of the user', () => {
     expect(await asUser([farm('python3'), ...look], over)).toBe(
       `greetings\n${PREFIX}/lib/python3.11/site-packages/greet.py`,
     );
-    expect(await asUser([site.scripts('x', 'launcher'), 'greet'], over)).toBe('greetings');
-    const module = `. /etc/profile.d/modules.sh; module use ${site.modules}; module load conda/x; pip uninstall -qy greet && pip list`;
-    expect(await asUser(['bash', '-c', module], over)).not.toMatch(/greet|exit/);
+    const module = `. /etc/profile.d/modules.sh; module use ${site.modules}; module load conda/x; pip uninstall -y greet`;
+    expect(await asUser(['bash', '-c', module], over)).toContain('Successfully uninstalled greet-1.0');
     expect(await asUser([farm('python3'), ...look])).toContain("No module named 'greet'");
     expect(await digestFile(image)).toBe(before);
   });

@@ -70,14 +70,14 @@ describe.each(HOPS)('by %s', (by) => {
 
 /** Says which signal it got, and ends by itself then. */
 const TELLER = `
-import signal, sys, time
+import os, signal, sys, time
 def tell(number, _):
-    open('/dev/stdout', 'w').write('got ' + signal.Signals(number).name + chr(10))
     open(sys.argv[1], 'w').write(signal.Signals(number).name)
     sys.exit(5)
 for one in signal.SIGINT, signal.SIGTERM, signal.SIGHUP: signal.signal(one, tell)
-print('it is', 'up', flush=True)
-time.sleep(60)
+print('it is', 'up', os.getpid(), flush=True)
+# A signal that comes just before a sleep is told after it.
+for _ in range(1200): time.sleep(0.05)
 `;
 describe.each([
   ['ssh -tt', `-tt -F CONFIG node1`],
@@ -106,6 +106,45 @@ describe.each([
     const bare = await interrupt('bare');
     expect(bare[0]).toMatch(/^SIG/);
     for (const where of FROM) expect([where, await interrupt(where)]).toEqual([where, bare]);
+  });
+});
+
+describe.each([
+  ['ssh on a terminal, whose client is ended', '-tt -F CONFIG node1', 'kill -TERM $!', 'SIGHUP'],
+  // srun asks Slurm to kill the step.
+  ['srun, ended by SIGTERM', '-n 1', 'kill -TERM $!', ''],
+  ['srun, ended by scancel', '-n 1 -J ended', 'scancel -n ended', 'SIGTERM'],
+  ['mpirun, ended by SIGTERM', '-n 1 --host node1', 'kill -TERM $!', 'SIGTERM'],
+])('%s, from inside', (name, options, end, told) => {
+  const [program = ''] = name.split(/\W/);
+  /** The status of the hop, whether the program on the other node is gone, and the signal that it got. */
+  const finish = async (where: From | 'bare'): Promise<string> => {
+    const words = options.replace('CONFIG', far.sshd.config).replace('--host node1', where === 'bare' ? '' : '$&');
+    const [start, python] =
+      where === 'bare' ? [`/usr/bin/${program}`, '/usr/bin/python3'] : [named(where, program), named(where, 'python3')];
+    await writeFile(
+      path.join(home, 'line'),
+      `rm -f told; : >told; : >said
+${start} ${words} ${python} ${home}/teller.py ${home}/work/told </dev/null >said 2>&1 &
+for ((i = 0; i < 1000; i++)); do grep -q 'it is up' said && break; sleep 0.05; done
+${end}
+wait $!; status=$?
+pid=$(tr -d '\\r' <said | sed -n 's/^it is up //p')
+for ((i = 0; i < 1000; i++)); do [[ -e /proc/$pid ]] && sleep 0.05; done
+[[ -e /proc/$pid ]] && gone=no || gone=yes
+cat said >&2
+echo "status=$status gone=$gone told=$(cat told)"\n`,
+    );
+    const line = `bash ${home}/line`;
+    const { stdout, stderr } = await far.run(where === 'bare' ? line : from(where, line));
+    return stdout.startsWith('status=') ? stdout : stderr;
+  };
+
+  test('the program ends by the signal that it gets without the environment, and the caller has that status', async () => {
+    await writeFile(path.join(home, 'teller.py'), TELLER);
+    const bare = await finish('bare');
+    expect(bare).toMatch(new RegExp(`^status=\\d+ gone=yes told=${told}$`));
+    expect(await finish('inside')).toBe(bare);
   });
 });
 

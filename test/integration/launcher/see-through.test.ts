@@ -58,13 +58,18 @@ describe('options', () => {
   test('L25: --explain says which release, image, base, binds, overlays, PATH and command, and runs nothing', () => {
     const overlay = path.join(release.dir, 'mine.sqsh');
     fs.writeFileSync(overlay, '');
-    const { stdout, status } = launch(['--explain', 'python3', '-c', 'a b'], { CONTAINER_OVERLAY_PATH: overlay });
+    const changes = path.join(release.dir, 'tmp');
+    const { stdout, status } = launch(['--explain', 'python3', '-c', 'a b'], {
+      CONTAINER_OVERLAY_PATH: `${changes}:rw:${overlay}`,
+    });
     expect(status).toBe(0);
+    expect(fs.existsSync(path.join(changes, '.condense'))).toBe(false);
     for (const part of [
       release.release,
       `${release.release}/env.sqsh`,
       release.facts.base,
       overlay,
+      `${changes}:rw`,
       '/etc',
       own(),
       '"python3" "-c" "a b"',
