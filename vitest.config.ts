@@ -6,12 +6,12 @@ import { NoSkips } from './ci/no-skips.ts';
 import { SlowestFiles } from './ci/slowest-files.ts';
 import { isNightly } from './test/nightly.ts';
 
-/** The files that ask test/nightly.ts how many cases they have. */
+/** The files that ask test/nightly.ts how many cases they have, and those that only the night has time for. */
 const nightly = {
   extends: true as const,
   test: {
     name: 'nightly',
-    include: ['test/e2e/crash.test.ts', 'test/integration/launcher/two-ways.test.ts'],
+    include: ['test/nightly/**/*.test.ts', 'test/e2e/crash.test.ts', 'test/integration/launcher/two-ways.test.ts'],
     testTimeout: 3_600_000,
     hookTimeout: 1_800_000,
   },

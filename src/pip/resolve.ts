@@ -2,9 +2,10 @@
 import path from 'node:path';
 import { cachedPackageFile } from '../conda/fetch.ts';
 import type { LockedDistribution } from '../conda/lock.ts';
+import { distributionFileName } from '../conda/wheel-file.ts';
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
-import { digestFile, makeSharedDir, readdir, readText, writeNewFile } from '../system/files.ts';
+import { makeSharedDir, readdir, readText, writeNewFile } from '../system/files.ts';
 import { readChunks, writeStream } from '../system/streamed-files.ts';
 import type { CondaPrefix } from './conda-prefix.ts';
 import { parseInstallationReport, type ReportedDistribution } from './installation-report.ts';
@@ -68,16 +69,26 @@ async function keepDownloads(
   { scratch, packageCache }: ResolveRequest,
 ): Promise<void> {
   const dir = path.join(scratch.onDisk, DOWNLOADED);
-  const wanted = new Map(locked.flatMap((one) => (one.kind === 'directory' ? [] : [[one.sha256 ?? '', one.url]])));
-  for (const name of await readdir(dir)) {
-    const file = path.join(dir, name);
-    const sha256 = await digestFile(file);
-    const url = wanted.get(sha256);
-    if (url === undefined) continue;
+  const names = new Set(await readdir(dir));
+  for (const { kind, url, sha256 } of locked) {
+    const name = distributionFileName(url) ?? '';
+    if ((kind !== 'wheel' && kind !== 'sdist') || sha256 === undefined || !names.has(name)) continue;
     const cached = cachedPackageFile(packageCache, { url, sha256 });
     await makeSharedDir(path.dirname(cached));
-    await writeStream(path.dirname(cached), readChunks(file), () => path.basename(cached));
+    try {
+      await writeStream(path.dirname(cached), readChunks(path.join(dir, name)), (written) => {
+        if (written.sha256 !== sha256) throw new OtherFile();
+        return path.basename(cached);
+      });
+    } catch (error) {
+      if (!(error instanceof OtherFile)) throw error;
+    }
   }
+}
+
+/** Of the same name as what is locked: that is downloaded when it is installed. */
+class OtherFile extends Error {
+  override readonly name = 'OtherFile';
 }
 
 function lockDistribution(one: ReportedDistribution, section: PipSection, scratch: PipScratch): LockedDistribution {

@@ -42,7 +42,7 @@ def keep_and_remove(path, *args, **options):
     try:
         for entry in os.scandir(path):
             if entry.is_file(follow_symlinks=False) and entry.name.endswith(('.whl', '.zip', '.tar.gz', '.tar.bz2', '.tgz')):
-                os.link(entry.path, os.path.join(keep, str(len(os.listdir(keep)))))
+                os.link(entry.path, os.path.join(keep, entry.name))
     except OSError:
         pass # it costs a download
     return remove(path, *args, **options)

@@ -104,10 +104,9 @@ async function writeBuiltWheel(
   if (cached) return await take(path.join(dir, `${cached.sha256}--${cached.fileName}`), cached);
   const file = await buildWheel(distribution, sdist, request);
   const fileName = path.basename(file);
-  const digest = await digestFile(file);
   await makeSharedDir(dir);
-  await writeStream(dir, readChunks(file), () => `${digest}--${fileName}`);
-  return await take(file, { fileName, sha256: digest });
+  const written = await writeStream(dir, readChunks(file), ({ sha256: digest }) => `${digest}--${fileName}`);
+  return await take(file, { fileName, sha256: written.sha256 });
 }
 
 /** A wheel that the disk has changed is none. */

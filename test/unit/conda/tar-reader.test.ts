@@ -90,6 +90,54 @@ describe('a tar archive', () => {
     expect(members.map(({ header: { name }, text }) => [name, text])).toEqual([[long, 'z']]);
   });
 
+  it.each([
+    ['in octal', 5 * 2 ** 30 + 1],
+    ['in base 256', 9 * 2 ** 30 + 3],
+    ['in a pax record', 9 * 2 ** 30 + 3],
+  ])(
+    'with a file whose size takes more than 32 bits, written %s, gives all of its bytes and what comes after it',
+    async (how, size) => {
+      const head = (
+        await pack([{ name: 'big', ...(how === 'in a pax record' ? { pax: { size: String(size) } } : {}) }, 'x'])
+      ).subarray(0, -1536);
+      const block = head.subarray(-512);
+      if (how === 'in octal') block.write(size.toString(8).padStart(11, '0'), 124);
+      if (how === 'in base 256') {
+        block.fill(0, 124, 136);
+        block[124] = 0x80;
+        block.writeBigUInt64BE(BigInt(size), 128);
+      }
+      block.write(checksum(block), 148);
+      const seen: [string, number][] = [];
+      let bytes = 0;
+      const reader = new TarReader({
+        begin: ({ name, sizeBytes }) => {
+          seen.push([name, sizeBytes]);
+          return 'pieces';
+        },
+        whole: () => undefined,
+        piece: (data) => (bytes += data.length),
+        end: () => seen.push(['bytes', bytes]),
+      });
+
+      reader.push(head);
+      // One buffer again and again: nothing of it is copied.
+      const zeros = Buffer.alloc(2 ** 28);
+      const padded = Math.ceil(size / 512) * 512;
+      for (let left = padded; left > 0; left -= zeros.length)
+        reader.push(zeros.subarray(0, Math.min(left, zeros.length)));
+      reader.push(await pack([{ name: 'after' }, 'text']));
+      reader.finish();
+
+      expect(seen).toEqual([
+        ['big', size],
+        ['bytes', size],
+        ['after', 4],
+        ['bytes', size + 4],
+      ]);
+    },
+  );
+
   it('cut anywhere within its members is an error', async () => {
     const archive = await pack([{ name: 'a' }, 'text']);
 

@@ -1,5 +1,5 @@
 // The archive that mksquashfs reads, against our own reader of other people's archives, and GNU tar.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { MemberHeader } from '../../../src/conda/archive-members.ts';
 import { TarReader } from '../../../src/conda/tar-reader.ts';
-import { compareTarPaths, renderTar, type TarEntry } from '../../../src/system/tar-stream.ts';
+import { compareTarPaths, renderTar, type Content, type TarEntry } from '../../../src/system/tar-stream.ts';
 
 let dir: string;
 beforeAll(async () => {
@@ -84,4 +84,40 @@ it('orders paths as a walk through the directories does', () => {
   const paths = ['a-b', 'a', 'a/b', 'a.b', 'a/b-c/d', 'a/b/c', 'é', 'z'];
 
   expect(paths.toSorted(compareTarPaths)).toEqual(['a', 'a/b', 'a/b/c', 'a/b-c/d', 'a-b', 'a.b', 'z', 'é']);
+});
+
+it('has sizes and places of more than 32 bits, and says those that no octal field can hold in a pax record', async () => {
+  const spool = path.join(dir, 'large');
+  const offsetBytes = 5 * 2 ** 30 + 7;
+  const handle = await open(spool, 'w'); // sparse
+  await handle.write('the end', offsetBytes);
+  await handle.close();
+  const file = (at: string, content: Content): TarEntry => ({
+    kind: 'file',
+    path: at,
+    mode: 0o644,
+    mtimeSeconds: 1,
+    content,
+  });
+  const far = file('far', { spool, offsetBytes, sizeBytes: 7 });
+  expect(read(await buffer(renderTar([far])))).toMatchObject([
+    { header: { name: 'far', sizeBytes: 7 }, text: 'the end' },
+  ]);
+
+  await truncate(spool, 10 * 2 ** 30);
+  for (const sizeBytes of [5 * 2 ** 30 + 1, 8 ** 11 - 1, 8 ** 11, 9 * 2 ** 30 + 1]) {
+    const seen: number[] = [];
+    const reader = new TarReader({
+      begin: (header) => {
+        seen.push(header.sizeBytes);
+        return 'pieces';
+      },
+      ...{ whole: () => undefined, piece: () => undefined, end: () => undefined },
+    });
+    for await (const chunk of renderTar([file('big', { spool, offsetBytes: 0, sizeBytes })])) {
+      reader.push(Buffer.from(chunk));
+      break; // the rest are zeros
+    }
+    expect(seen).toEqual([sizeBytes]);
+  }
 });
