@@ -12,7 +12,7 @@ import { readRuntime } from '../src/site/runtime.ts';
 import { compareRounds } from './measure-startup.ts';
 import { readPublishedImports } from './published-imports.ts';
 
-const ROUNDS = 3;
+const ROUNDS = Number(process.argv[3] ?? 3);
 const { config, layout, environment, name, id } = await readPublishedImports(process.argv[2]);
 const manifest = await readManifest(layout, name, id);
 const processes = environment.gate.processes ?? availableParallelism();

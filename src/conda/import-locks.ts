@@ -1,6 +1,6 @@
 // The formats of others, read: conda-lock.yml (version 1) and conda's explicit files. What they say is checked by a solve. Pure.
 import { z } from 'zod';
-import { parseYaml } from '../config/yaml-source.ts';
+import { parseYaml, type KeyPath, type YamlSource } from '../config/yaml-source.ts';
 import { AppError, type Problem } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { redactUrls } from '../system/redact-urls.ts';
@@ -119,7 +119,7 @@ function parseCondaLock(text: string, file: string, complain: Complain): readonl
   const source = parseYaml(text, file);
   for (const { at, message } of source.isReadable ? source.problems : source.problems.slice(0, 1))
     complain(at ?? file, message);
-  const parsed = source.isReadable ? WrittenCondaLock.safeParse(source.value) : undefined;
+  const parsed = source.isReadable ? WrittenCondaLock.safeParse(withText(source, source.value)) : undefined;
   for (const { path, message } of parsed?.error?.issues ?? []) {
     const keys = path.filter((key) => typeof key !== 'symbol');
     complain(source.at(keys), `${keys.join('.')} ${message}`.trim());
@@ -144,6 +144,17 @@ function parseCondaLock(text: string, file: string, complain: Complain): readonl
     }
   }
   return [...locks.values()];
+}
+
+/** conda-lock writes YAML 1.1, in which `1e5`, the end of a digest maybe, is text without quotes (PyYAML's resolver wants a dot). */
+function withText(source: YamlSource, value: unknown, path: KeyPath = []): unknown {
+  if (typeof value === 'number') {
+    const written = source.written(path) ?? '';
+    return /^\d+e\d+$/i.test(written) ? written : value;
+  }
+  if (Array.isArray(value)) return value.map((one, index) => withText(source, one, [...path, index]));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, withText(source, one, [...path, key])]));
 }
 
 /** @returns the package, or why it is none */
