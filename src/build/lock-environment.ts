@@ -4,6 +4,7 @@ import type { ChannelAccess } from '../conda/channel-access.ts';
 import { normalizeDistributionName } from '../conda/wheel-file.ts';
 import type { EnvironmentLock, LockedDistribution, LockedPackage } from '../conda/lock.ts';
 import { digestPipInputs } from '../pip/pip-section.ts';
+import { isWithinLimit, planUploadLimit } from '../pip/upload-limit.ts';
 import { withLock } from '../release/site-lock.ts';
 import { describePlatform } from '../site/platform.ts';
 import { AppError } from '../system/app-error.ts';
@@ -113,10 +114,12 @@ async function lockPip({ context, wish, lock, pip, access, timed, moving }: PipW
   const digest = digestPipInputs(pip.section, lock.packages, lock.platform);
   const locked = before?.pip;
   const isWanted = update === 'all' || (moving !== undefined && moving.length > 0);
-  if (!isWanted && locked?.inputsDigest === digest) return { ...lock, pip: locked };
-  const known = locked || isWanted ? undefined : await readKnownPip(context.layout, plan.fullName, digest);
+  if (before && !isWanted && locked?.inputsDigest === digest && isWithinLimit(before, lock))
+    return { ...lock, pip: locked };
+  const known = locked || isWanted ? undefined : await readKnownPip(context.layout, plan.fullName, lock, digest);
   if (known) return { ...lock, pip: known };
   refuseElsewhere(context, wish);
+  planUploadLimit(lock, pip.section, plan.spec.file); // refused before packages are fetched
   const build = await wish.openBuild();
   const packages = (locked?.packages ?? []).filter((one) => !moving?.some((name) => isSameDistribution(one, name)));
   const keep = { packages: update === 'all' ? [] : packages, how: moving ? ('only' as const) : ('prefer' as const) };

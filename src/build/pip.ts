@@ -10,6 +10,7 @@ import { parsePipLines } from '../pip/pip-lines.ts';
 import { digestPipInputs, readPipSection, type PipSection, type WantedRequirement } from '../pip/pip-section.ts';
 import { resolveDistributions } from '../pip/resolve.ts';
 import { writePipScratch, type PipScratch } from '../pip/run-pip.ts';
+import { isWithinLimit, planUploadLimit } from '../pip/upload-limit.ts';
 import { writeWheels, type Wheel } from '../pip/wheels.ts';
 import { findRelease } from '../release/find-release.ts';
 import type { Layout } from '../site/layout.ts';
@@ -46,8 +47,9 @@ export async function withKnownPip(
 ): Promise<EnvironmentLock> {
   if (!pip) return lock;
   const digest = digestPipInputs(pip.section, lock.packages, lock.platform);
-  const known = await readKnownPip(layout, plan.fullName, digest);
+  const known = await readKnownPip(layout, plan.fullName, lock, digest);
   if (known) return { ...lock, pip: known };
+  planUploadLimit(lock, pip.section, plan.spec.file); // refused before packages are fetched
   if (!pip.access.access.offline) return lock;
   throw new AppError(EXIT.buildFailed, {
     code: 'PIP_NOT_LOCKED',
@@ -57,11 +59,16 @@ export async function withKnownPip(
   });
 }
 
-/** The pip part of the newest release, where it was made from inputs of this digest. */
-export async function readKnownPip(layout: Layout, fullName: string, digest: string): Promise<PipLock | undefined> {
+/** The pip part of the newest release, where it was made from inputs of this digest, within the limit of this lock. */
+export async function readKnownPip(
+  layout: Layout,
+  fullName: string,
+  lock: EnvironmentLock,
+  digest: string,
+): Promise<PipLock | undefined> {
   const newest = await findRelease(layout, fullName, () => true);
-  const known = newest && (await readReleaseLock(layout, newest))?.pip;
-  return known?.inputsDigest === digest ? known : undefined;
+  const known = newest && (await readReleaseLock(layout, newest));
+  return known?.pip?.inputsDigest === digest && isWithinLimit(known, lock) ? known.pip : undefined;
 }
 
 /** What has a URL of its own is fixed by its line. */
@@ -138,6 +145,7 @@ export class PipStage {
       located: this.#located,
       packageCache: this.#context.layout.packageCache,
       specFile: this.#plan.spec.file,
+      uploadLimit: planUploadLimit(lock, section, this.#plan.spec.file),
     });
     return { ...lock, pip: { inputsDigest: digestPipInputs(section, lock.packages, lock.platform), packages } };
   }
@@ -150,9 +158,8 @@ export class PipStage {
     const { layout, report, signal } = this.#context;
     const wheels = await writeWheels({
       distributions,
+      lock,
       section: this.#pip.section,
-      packages: lock.packages,
-      platform: lock.platform,
       prefix: this.#prefix,
       scratch: this.#scratch,
       located: this.#located,

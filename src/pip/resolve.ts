@@ -26,6 +26,8 @@ export interface ResolveRequest {
   readonly packageCache: string;
   /** environment.yml, for messages. */
   readonly specFile: string;
+  /** Options of pip, of `planUploadLimit`. */
+  readonly uploadLimit: readonly string[];
 }
 
 /** @throws AppError PIP_FAILED, PIP_REPLACES_CONDA, PIP_UNVERIFIABLE, INTERRUPTED */
@@ -46,7 +48,10 @@ export async function resolveDistributions(request: ResolveRequest): Promise<rea
   await runPip(
     scratch,
     prefix.python,
-    ['install', '--dry-run', '--report', report, '--progress-bar', 'off', '-r', requirements, '-c', constraints],
+    [
+      ...['install', '--dry-run', '--report', report, '--progress-bar', 'off', ...request.uploadLimit],
+      ...['-r', requirements, '-c', constraints],
+    ],
     {
       what: 'resolve the pip section',
       at: firstPlace(section, specFile),

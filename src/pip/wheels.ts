@@ -3,7 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cachedPackageFile } from '../conda/fetch.ts';
 import { fetchVerified } from '../conda/fetch-verified.ts';
-import type { LockedDistribution, LockedPackage } from '../conda/lock.ts';
+import type { EnvironmentLock, LockedDistribution } from '../conda/lock.ts';
 import { distributionFileName, isItsOwnWheel } from '../conda/wheel-file.ts';
 import { AppError } from '../system/app-error.ts';
 import type { Report } from '../system/events.ts';
@@ -25,13 +25,13 @@ import type { PipAccess } from './pip-access.ts';
 import { digestTree, type PipSection } from './pip-section.ts';
 import { renderIndexOptions } from './requirements-text.ts';
 import { runPip, type PipScratch } from './run-pip.ts';
+import { planUploadLimit } from './upload-limit.ts';
 
 export interface WheelRequest {
   readonly distributions: readonly LockedDistribution[];
+  /** Its conda packages are what wheels are built with, and its limit holds for what a build asks an index for. */
+  readonly lock: Pick<EnvironmentLock, 'packages' | 'platform' | 'excludeNewer'>;
   readonly section: PipSection;
-  /** The conda packages that wheels are built with. */
-  readonly packages: readonly LockedPackage[];
-  readonly platform: string;
   readonly prefix: CondaPrefix;
   readonly scratch: PipScratch;
   /** Where the container has a path of this machine. */
@@ -92,9 +92,9 @@ async function writeBuiltWheel(
 ): Promise<Wheel> {
   const { scratch, wheelCache } = request;
   const { name, kind, url, sha256, commit, subdirectory } = distribution;
-  const made = request.packages.map((one) => one.sha256).toSorted();
+  const made = request.lock.packages.map((one) => one.sha256).toSorted();
   const source = kind === 'git' ? [url, commit] : [sha256];
-  const key = digestText(JSON.stringify([kind, ...source, subdirectory ?? '', request.platform, made]));
+  const key = digestText(JSON.stringify([kind, ...source, subdirectory ?? '', request.lock.platform, made]));
   const dir = path.join(wheelCache, key.slice(0, 2), key);
   const cached = await readCachedWheel(dir, name);
   const take = async (file: string, wheel: { fileName: string; sha256: string }): Promise<Wheel> => {
@@ -146,7 +146,7 @@ async function buildWheel(
     prefix.python,
     [
       ...['wheel', '--no-deps', '--progress-bar', 'off', '--wheel-dir', `${scratch.inside}/built/${name}`],
-      ...['-r', `${scratch.inside}/${requirements}`],
+      ...[...planUploadLimit(request.lock, section, specFile), '-r', `${scratch.inside}/${requirements}`],
     ],
     { what: `build a wheel of ${name} ${version}`, at: specFile, epochSeconds: prefix.epochSeconds },
   );

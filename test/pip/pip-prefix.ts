@@ -143,7 +143,8 @@ export class PipPrefix {
 
   async resolve(lines: readonly string[], asked: Asked = {}): Promise<readonly LockedDistribution[]> {
     const open = await this.#open(lines, asked);
-    return await resolveDistributions({ ...open, packageCache: this.packageCache, specFile: this.specFile });
+    const { packageCache, specFile } = this;
+    return await resolveDistributions({ ...open, packageCache, specFile, uploadLimit: [] });
   }
 
   async wheels(
@@ -169,8 +170,7 @@ export class PipPrefix {
     return await writeWheels({
       ...open,
       distributions,
-      packages: this.#packages,
-      platform: 'linux-64',
+      lock: { packages: this.#packages, platform: 'linux-64' },
       packageCache: this.packageCache,
       wheelCache: path.join(this.#cache, 'wheels'),
       specFile: this.specFile,
