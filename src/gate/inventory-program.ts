@@ -2,14 +2,17 @@
 
 /** Its argument: the prefix. What it prints `parseInventory` reads. */
 export const INVENTORY_PROGRAM = String.raw`
-import importlib.metadata, json, os, re, sys
+import csv, importlib.metadata, json, os, re, sys
 prefix = sys.argv[1]
 libraries = [path for path in sys.path if path.startswith(prefix + '/') and os.path.basename(path) == 'site-packages']
+metadata = re.compile(r'[^/]+\.(?:dist|egg)-info(?:/METADATA|/PKG-INFO)?$').match
 def wanted(files):
-    return [file for file in files if file.endswith(('.py', '.so')) or re.match(r'[^/]+\.(dist|egg)-info(/METADATA|/PKG-INFO)?$', file)]
+    return [file for file in files if file.endswith(('.py', '.so')) or metadata(file)]
 def below(files):
     found = []
     for file in files:
+        if not file.endswith(('.py', '.so', '-info', '-info/METADATA', '-info/PKG-INFO')):
+            continue
         full = os.path.normpath(os.path.join(prefix, file))
         for library in libraries:
             if full.startswith(library + '/'):
@@ -28,13 +31,16 @@ for name in sorted(os.listdir(os.path.join(prefix, 'conda-meta'))):
         })
     except (ValueError, KeyError, TypeError) as error:
         unreadable.append(name + ': ' + repr(error))
+# What conda's records list needs no RECORD. Where there is one, the files property of importlib.metadata looks at each file on disk.
+known = {file.split('/')[0] for one in packages for file in one['files'] if metadata(file)}
 distributions = []
 for one in importlib.metadata.distributions(path=libraries):
     directory = os.path.basename(str(getattr(one, '_path', '')))
-    record = one.read_text('RECORD')
+    record = None if directory in known else one.read_text('RECORD')
+    about = one.metadata
     distributions.append({
-        'name': one.metadata['Name'] or re.split('-', directory)[0], 'version': one.version or '', 'directory': directory,
-        'files': None if record is None else wanted(str(file) for file in one.files or []),
+        'name': about['Name'] or re.split('-', directory)[0], 'version': about['Version'] or '', 'directory': directory,
+        'files': None if record is None else wanted(row[0] for row in csv.reader(record.splitlines()) if row),
         'scripts': [{'name': entry.name, 'value': entry.value} for entry in one.entry_points
                     if entry.group in ('console_scripts', 'gui_scripts')],
     })

@@ -196,21 +196,28 @@ class Gate {
     const { manifest, policy, report, signal } = this.#request;
     const hasPython = manifest.commands.includes('python3');
     const began = performance.now();
+    const limit = pLimit(policy.processes ?? countProcessors(process.env));
+    // It takes as long as the inventory, and needs nothing of it.
+    const pip = limit(() => this.#checkPip(container, hasPython));
+    pip.catch(() => undefined); // an interrupted gate waits for nothing
     let inventory: Inventory;
     const results: RawResult[] = [];
     try {
-      inventory = await this.#readInventory(container, hasPython);
+      inventory = await limit(() => this.#readInventory(container, hasPython));
       results.push({ name: 'inventory', seconds: secondsSince(began), essential: true });
       results.push(...checkMetadata(inventory, manifest, 0));
       results.push(...(await this.#checkScripts(container, inventory)));
     } catch (error) {
       signal.throwIfAborted();
       const failure = error instanceof Error ? error.message : String(error);
-      return [...results, { name: 'inventory', seconds: secondsSince(began), failure, essential: true }];
+      return [
+        ...results,
+        { name: 'inventory', seconds: secondsSince(began), failure, essential: true },
+        ...(await pip),
+      ];
     }
     const { decided, work, warnings } = await this.#planWork(container, inventory, hasPython);
     for (const text of warnings) report({ type: 'warning', text });
-    const limit = pLimit(policy.processes ?? countProcessors(process.env));
     let done = 0;
     const found = await Promise.all(
       work.map((one) =>
@@ -223,7 +230,21 @@ class Gate {
         }),
       ),
     );
-    return [...results, ...decided, ...found.flat()];
+    return [...results, ...decided, ...(await pip), ...found.flat()];
+  }
+
+  async #checkPip(container: GateContainer, hasPython: boolean): Promise<RawResult[]> {
+    const { manifest, policy } = this.#request;
+    const { timeoutMs } = policy;
+    if (!hasPython) return [];
+    const isRemoved = manifest.removed?.some((one) => one.package === 'pip') === true;
+    if (isRemoved || !manifest.packages.some((one) => one.name === 'pip'))
+      return [{ name: 'pip check', seconds: 0, skipped: { reason: 'the environment has no pip' } }];
+    const began = performance.now();
+    const args = ['-m', 'pip', '--disable-pip-version-check', '--no-cache-dir', 'check'];
+    const end = await container.run({ program: container.python, args, timeoutMs });
+    if (end.timedOut) return [judgeEnd('pip check', end, secondsSince(began), timeoutMs)];
+    return readPipCheck(end.exitCode, `${end.stdout.toString('utf8')}\n${end.stderr}`, secondsSince(began));
   }
 
   async #readInventory(container: GateContainer, hasPython: boolean): Promise<Inventory> {
@@ -291,17 +312,6 @@ class Gate {
           return [{ ...result, essential: undefined }];
         });
       else decided.push({ name, seconds: 0, failure: `the environment has no command ${command}` });
-    }
-    if (modules.has('pip')) {
-      work.push(async () => {
-        const began = performance.now();
-        const args = ['-m', 'pip', '--disable-pip-version-check', '--no-cache-dir', 'check'];
-        const end = await container.run({ program: container.python, args, timeoutMs });
-        if (end.timedOut) return [judgeEnd('pip check', end, secondsSince(began), timeoutMs)];
-        return readPipCheck(end.exitCode, `${end.stdout.toString('utf8')}\n${end.stderr}`, secondsSince(began));
-      });
-    } else if (hasPython) {
-      decided.push({ name: 'pip check', seconds: 0, skipped: { reason: 'the environment has no pip' } });
     }
     if (hasPython) work.push(...imports.groups.map((group) => () => runImports(container, group, timeoutMs)));
     // Imports that nothing can run must not pass in silence.

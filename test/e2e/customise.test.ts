@@ -1,6 +1,6 @@
 // An environment that is otherwise than its packages: removal, files and hooks through the command line. Whatever goes wrong, users
 // have what they had.
-import { chmod, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { execa } from 'execa';
@@ -224,4 +224,22 @@ it.each([
     if (exitCode === 0) await rm(left, { recursive: true });
     expect([left, exitCode]).toEqual([left, 1]);
   }
+});
+
+it('keeps what users have where a test has no tool to run it, and builds nothing again once the test is gone', async () => {
+  const tests = path.join(site.dir, 'environments/a/tests');
+  await mkdir(tests);
+  await writeFile(path.join(tests, 'test_sea.py'), 'def test_level():\n  pass\n');
+  await configure(good());
+  const before = await site.liveRelease('a-1');
+
+  const ran = await site.condense('install', 'a');
+
+  expect(ran.exitCode).toBe(6);
+  expect(ran.stderr).toContain('a-1: test test_sea.py: the environment has no pytest, so nobody knows');
+  expect(await site.liveRelease('a-1')).toBe(before);
+  await rm(tests, { recursive: true });
+  const again = await site.condense('install', 'a');
+  expect(again.stdout).toContain('is live as generation');
+  expect(again.stderr).toContain('failed its gate: nothing is built');
 });
