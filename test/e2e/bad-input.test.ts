@@ -3,7 +3,6 @@ import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, open, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -15,6 +14,7 @@ import { asOrdinaryUser } from '../../ci/ordinary-user.ts';
 import { findProgram } from '../../src/system/find-program.ts';
 import { writeCondaPackage, type CondaPackage } from '../channel/conda-package.ts';
 import { writeRepodata } from '../channel/write-repodata.ts';
+import { freePort } from './daemons.ts';
 import { GREETING, LiveSite } from './live-site.ts';
 import { condense, type Ran, type TestSite } from './test-site.ts';
 
@@ -380,12 +380,19 @@ describe('the output', () => {
 });
 
 describe('the gate', () => {
-  it('keeps its report and nothing else of a release that fails', async () => {
+  it('keeps its report of a release that fails, and for another try the release, which nobody sees', async () => {
     await site.writeConfig(`  a: { version: '1', stable: '1', gate: { imports: [nothing] } }\n`);
-    const { stderr } = await live.expectFailure(['install', 'a'], {
-      exit: 6,
-      says: ['GATE_FAILED', 'import nothing', /admin\/logs\/a-1-\S+-gate\.xml/],
-    });
+    const before = await live.readPrefix();
+
+    const { exitCode, stderr } = await site.condense('install', 'a');
+
+    expect(stderr).toMatch(/import nothing[^]*GATE_FAILED/);
+    expect(exitCode).toBe(6);
+    const kept = /a-1-(\S+)-gate\.xml/.exec(stderr)?.[1] ?? '';
+    const after = await live.readPrefix();
+    expect(after).toContain(`apps/condense/releases/a-1/${kept}/`);
+    expect(after.filter((line) => !line.startsWith(`apps/condense/releases/a-1/${kept}/`))).toEqual(before);
+    expect(await live.runHello()).toBe(GREETING);
     const report = await readFile(/\S+-gate\.xml/.exec(stderr)?.[0] ?? '', 'utf8');
     expect(report).toContain('name="the image mounts" time=');
     expect(report).toMatch(/name="import nothing"[^>]*>\s*<failure>/);
@@ -432,15 +439,3 @@ describe('two at once', () => {
     expect(await live.readLeftovers()).toEqual([]);
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const { promise, resolve } = Promise.withResolvers<number>();
-  server.listen(0, '127.0.0.1', () => {
-    const address = server.address();
-    resolve(typeof address === 'object' && address !== null ? address.port : 0);
-  });
-  const port = await promise;
-  server.close();
-  return port;
-}

@@ -15,7 +15,8 @@ const UID = isRoot ? 65534 : os.userInfo().uid;
 const GID = isRoot ? 65534 : os.userInfo().gid;
 const USER = isRoot ? 'nobody' : os.userInfo().username;
 
-async function freePort(): Promise<number> {
+/** Nobody listens there at the moment. */
+export async function freePort(): Promise<number> {
   const server = net.createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as net.AddressInfo;
