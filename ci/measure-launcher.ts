@@ -39,7 +39,9 @@ interface Bench {
 function readFacts(launcher: string): LauncherFacts {
   const [, json] = /^const CONDENSE_FACTS = (.*);$/m.exec(readFileSync(launcher, 'utf8')) ?? [];
   if (json === undefined) throw new Error(`${launcher} is no launcher of this version`);
-  return JSON.parse(json) as LauncherFacts;
+  const inText = (_: string, value: unknown): unknown =>
+    typeof value === 'string' ? Buffer.from(value, 'latin1').toString('utf8') : value;
+  return JSON.parse(json, inText) as LauncherFacts;
 }
 
 /**

@@ -19,6 +19,12 @@ const JITLESS_KIB = 700_000;
 /** Allows the child all that the hard limit does, and goes on only when that is enough: a soft limit goes no higher. */
 const allowAddressSpace = (kib: number): string => `ulimit -Sv ${String(kib)} 2>/dev/null && ulimit -Sv hard && `;
 
+// For V8's work beside; 0 would be as many as Node thinks that the processors are good for.
+const ONE_THREAD = '--v8-pool-size=1';
+// Without it V8 hashes all of its strings again with a secret, 3 ms, against strangers who choose what it hashes: here
+// all is the caller's own. The second way does without: a Node that has it no more ends with status 9.
+const NO_SECRET = '--no-rehash-snapshot';
+
 const word = (text: string): string => shellQuote(bytesOf(text));
 
 /**
@@ -213,12 +219,12 @@ ${BECOME_PROGRAM}
 [[ $__cl_way = plan ]] || __cl_become "\${__cl_words[@]}"
 
 __cl_note "asks the planner"
-# The second way is slower, and works with little address space (ulimit -v) and below a package.json of somebody's.
+# The second way is slower, and works with little address space (ulimit -v), below a package.json of somebody's, with any Node.
 # Node that has too little is not started: it is sometimes (4 of 100 with 200 MB) seen to hang instead of dying of it.
 # Standard error is the caller's all the while: the planner looks whether it is a terminal.
 {
-  __cl_t=$(ulimit -Sc 0; ${allowAddressSpace(COMPILING_KIB)} exec -c ${word(facts.node)} --v8-pool-size=0 "$0" "$$" "$#" </dev/null 2>/dev/null) ||
-    __cl_t=$(ulimit -Sc 0; ${allowAddressSpace(JITLESS_KIB)} exec -c ${word(facts.node)} --jitless --v8-pool-size=0 - "$$" "$#" <"$0" 2>/dev/null)
+  __cl_t=$(ulimit -Sc 0; ${allowAddressSpace(COMPILING_KIB)} exec -c ${word(facts.node)} ${ONE_THREAD} ${NO_SECRET} "$0" "$$" "$#" </dev/null 2>/dev/null) ||
+    __cl_t=$(ulimit -Sc 0; ${allowAddressSpace(JITLESS_KIB)} exec -c ${word(facts.node)} --jitless ${ONE_THREAD} - "$$" "$#" <"$0" 2>/dev/null)
 } && eval "$__cl_t"
 printf 'condense: %s\\n' "the planner of $__cl_N failed, ${word(facts.node).replaceAll(/[$"`\\]/g, '')} with $0, allow it more memory (ulimit -v) or tell the maintainers of the environment" >&2
 exit 125

@@ -1,6 +1,7 @@
 // The launcher: one file that is a bash script to the kernel and a script to Node.
 import type { LauncherFacts } from './facts.ts';
 import { renderPrelude } from './prelude.ts';
+import { bytesOf } from './shell-quote.ts';
 
 /**
  * @param plannerCode what build.ts makes
@@ -11,5 +12,6 @@ export function renderLauncher(
   plannerCode: string,
   options: { deferAll?: boolean } = {},
 ): string {
-  return `${renderPrelude(facts, options)}const CONDENSE_FACTS = ${JSON.stringify(facts)};\n${plannerCode}`;
+  const inBytes = (_: string, value: unknown): unknown => (typeof value === 'string' ? bytesOf(value) : value);
+  return `${renderPrelude(facts, options)}const CONDENSE_FACTS = ${JSON.stringify(facts, inBytes)};\n${plannerCode}`;
 }

@@ -202,7 +202,12 @@ describe('its own failures', () => {
     const bare = (before: string): number | null =>
       start(release, {
         program: '/bin/bash',
-        args: ['-c', `"$0" --v8-pool-size=0 "$1" 1 0 >/dev/null 2>&1; exit $?`, release.facts.node, release.launcher],
+        args: [
+          '-c',
+          `"$0" --v8-pool-size=1 --no-rehash-snapshot "$1" 1 0 >/dev/null 2>&1; exit $?`,
+          release.facts.node,
+          release.launcher,
+        ],
         before,
       }).status;
 
@@ -210,6 +215,13 @@ describe('its own failures', () => {
       withFile(path.join(release.facts.releasesDir, 'package.json'), text, 0o644, () => {
         expect(bare('')).not.toBe(0);
         expect(launch(['python3', '-e', 'print 1'])).toMatchObject({ status: 0, stdout: '1', stderr: '' });
+      });
+    });
+    test('with another Node, which does not know what makes it start sooner', () => {
+      const older = `#!/bin/sh\ncase "$*" in *--no-rehash-snapshot*) exit 9 ;; esac\nexec ${release.facts.node} "$@"\n`;
+      withFile(`${release.dir}/older.sh`, older, 0o755, () => {
+        const outcome = withFacts({ node: `${release.dir}/older.sh` }, () => launch(['python3', '-e', 'print 1']));
+        expect(outcome).toMatchObject({ status: 0, stdout: '1', stderr: '' });
       });
     });
     test('with little address space, whose limit the program has too, and no core file is written', () => {
