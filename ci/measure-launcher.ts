@@ -87,7 +87,7 @@ async function prepare(release: ReleaseLayout, dir: string): Promise<Bench> {
   const planner = await buildPlanner();
   const { sessions, ...without } = { ...facts, runtime: NOTHING };
   // The session's own runtime is looked at, not started: a joined command never starts it.
-  const joined = { ...facts, ...(sessions ? { sessions: { ...sessions, nsenter: NOTHING } } : {}) };
+  const joined = { ...facts, ...(sessions ? { sessions: { ...sessions, enter: NOTHING } } : {}) };
   const binds = [...facts.binds, ...facts.farmRoots].join(',');
   const files = path.join(dir, 'unpacked');
   await execa('unsquashfs', ['-quiet', '-no-progress', '-dest', files, release.image]);

@@ -63,4 +63,6 @@ export interface SessionFacts {
   readonly idleSeconds: number;
   /** nsenter(1), absolute. */
   readonly nsenter: string;
+  /** What enters one in a single step, absolute (enter-program.ts); without, nsenter and a shell do. */
+  readonly enter?: string | undefined;
 }

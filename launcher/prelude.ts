@@ -11,7 +11,7 @@ import { VARIABLE_LIMIT_BYTES } from './render-plan.ts';
 import { renderFindSession, renderJoinSession, renderStartSession } from './session.ts';
 import { bytesOf, shellQuote } from './shell-quote.ts';
 import { compactScript, quoteScript } from './shell-text.ts';
-import { BECOME_PROGRAM, renderHandOn, TRAMPOLINE } from './trampoline.ts';
+import { BECOME_PROGRAM, HAND_ON, TRAMPOLINE } from './trampoline.ts';
 
 // What Node 26 was measured to start with, 40 times of 40: from 1,200,000 as it is and from 700,000 without its compiler.
 const COMPILING_KIB = 1_500_000;
@@ -140,7 +140,8 @@ if [[ $__cl_way != plan ]]; then
   __cl_path=$PATH
 fi
 if [[ $__cl_way$__cl_simple = inside1 ]]; then
-  ${renderHandOn(bin)}
+  ${HAND_ON}
+  exec -a "$0" -- ${bin}/"$__cl_name" "$@"
 fi
 if [[ $__cl_way = host ]]; then
   ${renderPath(facts)}

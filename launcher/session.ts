@@ -4,7 +4,7 @@
 import type { LauncherFacts, SessionFacts } from './facts.ts';
 import { bytesOf, shellQuote } from './shell-quote.ts';
 import { compactScript, quoteScript } from './shell-text.ts';
-import { JOINED } from './trampoline.ts';
+import { HAND_ON, renderNotEntered } from './trampoline.ts';
 
 const word = (text: string): string => shellQuote(bytesOf(text));
 
@@ -87,41 +87,29 @@ exec {__cl_u}<"/proc/\${__cl_s[1]}/ns/user" {__cl_m}<"/proc/\${__cl_s[1]}/ns/mnt
 IFS= read -r __cl_x <"/proc/\${__cl_s[1]}/comm" && [[ $__cl_x = "\${__cl_s[2]}" ]]`;
 
 /**
- * Becomes the program in a session that is there, in the common case.
+ * Becomes the program in a session that is there, in the common case, in the place of a nsenter and a second bash: it has
+ * the environment from here as it is. Without that program (enter-program.ts) the careful way does it.
  * A working directory that the session does not show needs a container of its own, which may show it.
- * bash and nsenter read the caller's locale when they start, and a bash without SHELL looks the user up: so the one inside
- * gets both, and takes from the program what the caller has not (JOINED).
  * In: __cl_release, __cl_have, __cl_names, __cl_special, __cl_path.
  * @param inherit text that applies what does not come along
  */
 export function renderJoinSession(facts: LauncherFacts, inherit: string): string {
-  const { sessions } = facts;
-  if (sessions === undefined) return '';
+  const { sessions, condaPrefix, fullName, marker } = facts;
+  if (sessions?.enter === undefined) return '';
   const ifSet: [string, string] = ['case $__cl_names in *\\ APPTAINER_*|*\\ SINGULARITY_*|*\\ NVIDIA_*)', ';; esac'];
   return `
-if [[ $__cl_way$__cl_simple = host1 && $EUID != 0 && $CONDENSE_SESSION != off && -x ${word(sessions.nsenter)} ]]; then
+if [[ $__cl_way$__cl_simple = host1 && $EUID != 0 && $CONDENSE_SESSION != off && -x ${word(sessions.enter)} ]]; then
   ${renderContext(facts, sessions, ifSet)}
   if {
     ${FIND} &&
     cd -P . && [[ . -ef / || /proc/\${__cl_s[1]}/root$PWD -ef . ]]
   } 2>/dev/null; then
-    [[ . -ef / ]] && __cl_P= || __cl_P=$PWD
+    [[ . -ef / ]] && __cl_P=/ || __cl_P=$PWD
     ${inherit}
-    case $__cl_names in
-      *\\ LD_*)
-        for __cl_x in "\${!LD_@}"; do
-          __cl_special+=("$__cl_x=\${!__cl_x}")
-          unset -v "$__cl_x"
-        done
-        ;;
-    esac
-    if [[ -v __cl_L ]]; then __cl_special+=("LC_ALL=$__cl_L"); else __cl_U=LC_ALL; fi
-    [[ $__cl_names = *\\ SHELL\\ * ]] || __cl_U+=' SHELL'
-    for __cl_x in "\${!__cl_special[@]}"; do export "__cl_e$__cl_x=\${__cl_special[__cl_x]}"; done
     PATH=$__cl_path
-    export LC_ALL SHELL __cl_U __cl_N __cl_P __cl_M=${word(facts.marker)}
-    exec ${word(sessions.nsenter)} --user=/proc/self/fd/"$__cl_u" --mount=/proc/self/fd/"$__cl_m" --preserve-credentials \\
-      /bin/bash --norc -pfc "exec $__cl_u<&- $__cl_m<&-;"${quoteScript(JOINED)} bash "$0" ${word(facts.condaPrefix)}/bin/"$__cl_name" "$@"
+    ${HAND_ON}
+    exec ${word(sessions.enter)} "$__cl_u" "$__cl_m" /bin/bash --norc -pfc ${quoteScript(renderNotEntered(word(fullName)))} \\
+      "$__cl_P" ${word(marker)} ${word(condaPrefix)}/bin/"$__cl_name" "$0" "$@"
   fi
 fi
 `;

@@ -48,51 +48,34 @@ exec -a "$__cl_zero" -- "$@"
 const RAISE_LEVEL = `case \${SHLVL-x} in '' | 0?* | ????* | *[!0-9]*) ;; *) SHLVL=$((SHLVL + 1)) ;; esac`;
 
 /**
- * The same for the common case, in which bash hands on the environment as it came but for a few variables, without a look
- * at each of them. In: __cl_special, NAME=VALUE, what the caller has of PWD, OLDPWD, SHLVL, PS1, PS2, PS4; __cl_L, its
- * LC_ALL, if any; __cl_name. "$0" is argv[0], "$@" the arguments. No __cl_ variable is exported.
- * @param bin the directory of the program, in shell's words
+ * The environment of the program in the common case, in which bash hands it on as it came but for a few variables, without
+ * a look at each of them. In: __cl_special, NAME=VALUE, what the caller has of PWD, OLDPWD, SHLVL, PS1, PS2, PS4; __cl_L, its
+ * LC_ALL, if any. No __cl_ variable is exported.
  */
-export const renderHandOn = (bin: string): string => `
+export const HAND_ON = `
 unset -v PWD OLDPWD SHLVL
 [[ \${#__cl_special[@]} = 0 ]] || export "\${__cl_special[@]}"
 { [[ ! -v __cl_L ]] || LC_ALL=$__cl_L; } 2>/dev/null
 ${RAISE_LEVEL}
-exec -a "$0" -- ${bin}/"$__cl_name" "$@"
 `;
 
 /**
- * What `bash --norc -pfc` gets in a session in that case. "$@" is argv[0], the program, its arguments. In: the same
- * variables one by one as __cl_e0, __cl_e1, ..., LC_ALL and LD_* with them; __cl_U, names that the caller has not
- * exported; __cl_N, the full name; __cl_P, the working directory or nothing for /; __cl_M, the marker.
+ * What bash says where the program could not be started in a session. "$0" is the working directory, "$1" the marker, "$2"
+ * the program; then argv[0] and the arguments. A program without a first line is none to execve(2), but one to bash.
+ * @param name the environment's full name, in shell's words
  */
-export const JOINED = compactScript(`
-[[ ! $__cl_P ]] || cd -- "$__cl_P" 2>/dev/null || __cl_x="cannot enter $__cl_P there, run it again"
-[[ -x $2 && ! -d $2 ]] || __cl_x=none
-[[ -e $__cl_M ]] || __cl_x="it ended while this command was on its way into it, run it again"
-if [[ -v __cl_x ]]; then
-  if [[ $__cl_x != none ]]; then
-    printf "condense: in the session of %s: %s\\n" "$__cl_N" "$__cl_x" >&2
-    exit 125
-  elif [[ -e $2 ]]; then
-    printf "condense: this is not a program, %s, run it through its interpreter\\n" "$2" >&2
-    exit 126
-  fi
-  printf "condense: %s has no such command, %s, see what there is with: launcher ls %s\\n" "$__cl_N" "$2" "\${2%/*}" >&2
-  exit 127
+export const renderNotEntered = (name: string): string =>
+  compactScript(`
+__cl_say() { printf "condense: in the session of %s: %s\\n" ${name} "$1" >&2; exit 125; }
+[[ -e $1 ]] || __cl_say "it ended while this command was on its way into it, run it again"
+cd -- "$0" 2>/dev/null || __cl_say "cannot enter $0 there, run it again"
+[[ -x $2 && ! -d $2 ]] && exec -a "$3" -- "$2" "\${@:4}"
+if [[ -e $2 ]]; then
+  printf "condense: this is not a program, %s, run it through its interpreter\\n" "$2" >&2
+  exit 126
 fi
-export -n $__cl_U
-unset -v PWD OLDPWD SHLVL __cl_N __cl_P __cl_M __cl_U
-if [[ -v __cl_e0 ]]; then
-  for ((__cl_x = 0; ; __cl_x++)); do
-    [[ -v __cl_e$__cl_x ]] || break
-    __cl_y=__cl_e$__cl_x
-    export "\${!__cl_y}"
-    unset -v "$__cl_y"
-  done 2>/dev/null
-fi
-${RAISE_LEVEL.replace("'' | ", '"" | ')}
-exec -a "$1" -- "\${@:2}"
+printf "condense: %s has no such command, %s, see what there is with: launcher ls %s\\n" ${name} "$2" "\${2%/*}" >&2
+exit 127
 `);
 
 /**

@@ -1,5 +1,7 @@
 // Stage: one immutable release directory: image, farm, launcher, module, kernel, manifest.
 import path from 'node:path';
+import { renderEnterProgram } from '../../launcher/enter-program.ts';
+import type { SessionFacts } from '../../launcher/facts.ts';
 import { renderLauncher } from '../../launcher/render.ts';
 import type { ModulePolicy } from '../config/site-config.ts';
 import { renderLock } from '../conda/lock.ts';
@@ -84,11 +86,14 @@ async function writeIncoming(
   await writeImageFile(request.image, aside.image, facts.image.sha256);
   await writeNewFile(aside.lock, renderLock(request.lock));
   const moduleFacts = planModuleFacts(layout, request.site, request.module, facts, id);
+  const sessions = planEntering(request, layout.release(facts.fullName, id));
+  if (sessions?.enter !== undefined) await writeNewFile(aside.enter, renderEnterProgram(), 0o755);
   await writeNewFile(
     aside.launcher,
     renderLauncher(
       {
         ...request.launcher,
+        sessions,
         fullName: facts.fullName,
         releaseId: id,
         releasesDir: layout.releasesOf(facts.fullName),
@@ -126,6 +131,12 @@ async function writeIncoming(
     if (entry.kind !== 'link') await syncPath(path.join(aside.dir, entry.path));
   await syncPath(aside.dir);
   return manifest;
+}
+
+/** On other processors nsenter and a shell do what the release's own program does. */
+function planEntering({ launcher }: ReleaseRequest, final: ReleaseLayout): SessionFacts | undefined {
+  if (launcher.sessions === undefined || process.arch !== 'x64') return launcher.sessions;
+  return { ...launcher.sessions, enter: final.enter };
 }
 
 async function writeCondaPrefix({ condaPrefix }: ReleaseLayout, plan: CondaPrefixPlan): Promise<void> {

@@ -262,6 +262,10 @@ export class ReleaseLayout {
   get launcher(): string {
     return path.join(this.dir, 'launcher');
   }
+  /** What enters a session for the launcher (launcher/enter-program.ts). */
+  get enter(): string {
+    return path.join(this.dir, 'enter');
+  }
   /** The farm. */
   get farm(): string {
     return path.join(this.dir, 'bin');

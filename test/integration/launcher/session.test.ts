@@ -91,6 +91,23 @@ describe('where the site lets commands start sessions', () => {
     const [first, second] = [namespace(), namespace()];
     expect([first, second]).toEqual([first, namespaceOf(theSession().pid)]);
     expect(perl('print readlink "/proc/self/exe"').stdout).toBe('/opt/conda/test-1.0/bin/python3');
+    // On another processor, or where somebody took it away, what enters in one step is not there: nsenter is.
+    fs.rmSync(release.facts.sessions?.enter ?? '');
+    expect(namespace()).toBe(first);
+  });
+
+  test('in it a command that is not there is 127, a file that is no program 126, as everywhere', () => {
+    namespace();
+    const run = (name: string): Outcome => start(release, { program: `${release.farm}/${name}`, environment });
+    expect(run('absent')).toMatchObject({
+      status: 127,
+      stderr:
+        'condense: test-1.0 has no such command, /opt/conda/test-1.0/bin/absent, see what there is with: launcher ls /opt/conda/test-1.0/bin\n',
+    });
+    expect(run('data')).toMatchObject({
+      status: 126,
+      stderr: 'condense: this is not a program, /opt/conda/test-1.0/bin/data, run it through its interpreter\n',
+    });
   });
 
   test('nothing of ours stays beside a program that has joined: its parent is the caller', () => {

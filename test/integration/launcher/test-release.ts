@@ -6,6 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { execa } from 'execa';
 import { buildPlanner } from '../../../launcher/build.ts';
+import { renderEnterProgram } from '../../../launcher/enter-program.ts';
 import type { LauncherFacts, SessionFacts } from '../../../launcher/facts.ts';
 import { renderLauncher } from '../../../launcher/render.ts';
 
@@ -79,9 +80,19 @@ export async function makeRelease({
     farmRoots: [path.join(dir, 'site/apps/scripts'), store],
     outsideCommands: ['ssh'],
     usersGroup: 'climate',
-    ...(sessions ? { sessions: { ...sessions, directory: path.join(dir, 'tmp'), nsenter: '/usr/bin/nsenter' } } : {}),
+    ...(sessions
+      ? {
+          sessions: {
+            ...sessions,
+            directory: path.join(dir, 'tmp'),
+            nsenter: '/usr/bin/nsenter',
+            enter: `${release}/enter`,
+          },
+        }
+      : {}),
     ...besides,
   };
+  if (sessions) fs.writeFileSync(`${release}/enter`, renderEnterProgram(), { mode: 0o755 });
   fs.mkdirSync(path.join(dir, 'tmp'));
   fs.chmodSync(path.join(dir, 'tmp'), 0o1777);
   if (standIn) {
