@@ -30,7 +30,7 @@ interface Bench {
   /** The runtime's words up to the program. */
   readonly plain: readonly string[];
   /** Directories of farms whose launchers end in a program that does nothing. */
-  readonly hollow: Readonly<Record<'container' | 'session' | 'planner' | 'threeForks', string>>;
+  readonly hollow: Readonly<Record<'container' | 'session' | 'planner' | 'threeForks' | 'forked', string>>;
   /** The environment's files on the local disk, and words that start a program with them in their place. */
   readonly unpacked: readonly string[];
 }
@@ -73,6 +73,19 @@ exec ${facts.runtime} -s exec --bind "$list" "\${overlays[@]}" ${facts.base} "$p
 `.replace('list=$(IFS=,; echo "${shown[*]}")', 'IFS=, list="${shown[*]}"');
 }
 
+/**
+ * Our own launcher, all that it does and as it does it, but for the three things that a launcher in bash usually asks
+ * other programs for: its name, its file, and that file's directory. The image must be in that directory.
+ */
+function renderForked(launcher: string): string {
+  const forked = launcher
+    .replace('\n__cl_name=${0##*\\/}\n', '\n__cl_name=$(basename "$0")\n__cl_self=$(readlink -f "$0")\n')
+    .replace(/^__cl_release=\/.*$/m, '__cl_release=$(dirname "$__cl_self")');
+  if ((forked.match(/=\$\((basename|readlink|dirname) /g) ?? []).length !== 3)
+    throw new Error('the prelude has changed');
+  return forked;
+}
+
 async function writeFarm(dir: string, name: string, launcher: string): Promise<string> {
   const farm = path.join(dir, name);
   await mkdir(farm);
@@ -89,6 +102,9 @@ async function prepare(release: ReleaseLayout, dir: string): Promise<Bench> {
   // The session's own runtime is looked at, not started: a joined command never starts it.
   const joined = { ...facts, ...(sessions ? { sessions: { ...sessions, enter: NOTHING } } : {}) };
   const binds = [...facts.binds, ...facts.farmRoots].join(',');
+  const container = renderLauncher(without, planner);
+  const forked = await writeFarm(dir, 'forked', renderForked(container));
+  await symlink(release.image, path.join(forked, 'env.sqsh'));
   const files = path.join(dir, 'unpacked');
   await execa('unsquashfs', ['-quiet', '-no-progress', '-dest', files, release.image]);
   return {
@@ -97,10 +113,11 @@ async function prepare(release: ReleaseLayout, dir: string): Promise<Bench> {
     python: release.command('python3'),
     plain: [facts.runtime, '-s', 'exec', '--bind', binds, '--overlay', `${release.image}:ro`, facts.base],
     hollow: {
-      container: await writeFarm(dir, 'container', renderLauncher(without, planner)),
+      container: await writeFarm(dir, 'container', container),
       session: await writeFarm(dir, 'session', renderLauncher(joined, planner)),
       planner: await writeFarm(dir, 'planner', renderLauncher(without, planner, { deferAll: true })),
       threeForks: await writeFarm(dir, 'three-forks', renderThreeForks(without)),
+      forked,
     },
     unpacked: [
       ...[facts.runtime, '-s', 'exec', '--bind', `${binds},${files}${facts.condaPrefix}:${facts.condaPrefix}`],
@@ -224,8 +241,9 @@ async function main(): Promise<void> {
     const rows = spreads.map((spread, index) => [comparisons[index]?.title ?? '', ...cells(spread)]);
     console.log(`${renderTable([`ratio, ${rounds} rounds`, 'median', 'quartiles'], rows)}\n`);
 
-    const { container, threeForks } = bench.hollow;
+    const { container, threeForks, forked } = bench.hollow;
     const many = await compareCrowds(home, [400, 8], [`${container}/python3`], [`${threeForks}/python3`], crowds);
+    const same = await compareCrowds(home, [400, 8], [`${container}/python3`], [`${forked}/python3`], crowds);
     // What a start costs, not what python costs.
     const small = ['openssl', 'xz', 'bzip2'].find((name) => existsSync(bench.release.command(name))) ?? 'python3';
     const words = { openssl: ['rand', '-hex'], python3: PASS }[small] ?? ['--version'];
@@ -241,7 +259,8 @@ async function main(): Promise<void> {
     );
     const head = [`times faster, ${crowds} rounds`, 'median', 'quartiles', 'rounds with a failure'];
     const crowdRows = [
-      ['400 launches, 8 at a time: prelude : a bash launcher of three forks', ...cells(many.spread), many.failures],
+      ['400 launches, 8 at a time: prelude : a simpler launcher of three forks', ...cells(many.spread), many.failures],
+      ['400 launches, 8 at a time: prelude : itself with three forks', ...cells(same.spread), same.failures],
       [`128 at once, \`${small}\`: in a session : a container each`, ...cells(crowd.spread), crowd.failures],
     ];
     console.log(`${renderTable(head, crowdRows)}\n`);

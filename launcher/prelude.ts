@@ -209,7 +209,7 @@ if [[ $__cl_way = inside || $__cl_way = host ]]; then
   __cl_zero=$0
   __cl_words=(${bin}/"$__cl_name" "$@")
 fi
-${renderContainer(facts)}
+${renderContainer(facts, renderPlainWanted())}
 ${more.length === 0 ? '' : [...more, renderContainer(facts)].join('')}
 if [[ $__cl_way != plan ]]; then
   ${renderWanted()}
@@ -258,12 +258,39 @@ done
 `;
 }
 
-/** Becomes the program in a session or in a container of its own, where __cl_way is `host`. */
-function renderContainer(facts: LauncherFacts): string {
+/**
+ * The same without a look at each variable, where __cl_names is still all names of __cl_have: none of bash's own, none
+ * that no shell can assign, nothing that does not come along. In: the text for all others.
+ */
+function renderPlainWanted(): string {
+  return `
+case $__cl_simple\${__cl_gone[*]}$__cl_names in
+  1\\ *[!a-zA-Z0-9_\\ ]* | *\\ _\\ * | *\\ [0-9]* | *\\ \\ * | [!1]* | 1[!\\ ]*)
+    ${renderWanted()}
+    ;;
+  *)
+    __cl_want=("\${__cl_new[@]}" "\${__cl_have[@]}")
+    [[ $__cl_path = "$PATH" ]] || __cl_want+=("PATH=$__cl_path")
+    __cl_t="\${__cl_new[*]%%=*}"
+    for __cl_x in "\${__cl_have[@]%%=*}"; do
+      case $__cl_x in ${RUNTIME_PATTERN} | PATH) ;; *) __cl_t+=\\ $__cl_x ;; esac
+    done
+    # shellcheck disable=SC2206 # names of variables
+    __cl_names=($__cl_t)
+    ;;
+esac
+`;
+}
+
+/**
+ * Becomes the program in a session or in a container of its own, where __cl_way is `host`.
+ * @param wanted text that finds out what the program gets
+ */
+function renderContainer(facts: LauncherFacts, wanted = renderWanted()): string {
   return `
 if [[ $__cl_way = host ]]; then
   ${facts.inherit === undefined ? '' : renderInheritance(facts.inherit)}
-  ${renderWanted()}
+  ${wanted}
   # Long texts go through a file without a name: a runtime takes no more than 1 MB of arguments and environment.
   __cl_pack() {
     if [[ \${#__cl_t} -le ${VARIABLE_LIMIT_BYTES} ]]; then export "__cl_$1=$__cl_t"; else exec {__cl_x}<<<"$__cl_t" && export "__cl_F$1=$__cl_x"; fi
@@ -278,8 +305,9 @@ if [[ $__cl_way = host ]]; then
     __cl_pack W
   fi
   if [[ . -ef / ]]; then __cl_D=; else exec {__cl_D}<.; fi
-  mapfile -t __cl_have <"/proc/$$/status"
-  for __cl_x in "\${__cl_have[@]}"; do [[ $__cl_x = SigIgn:* ]] && export __cl_I="\${__cl_x##*[^0-9a-f]}"; done
+  # From one S to the next: fewer than the lines are.
+  mapfile -td S __cl_have <"/proc/$$/status"
+  for __cl_x in "\${__cl_have[@]}"; do [[ $__cl_x = igIgn:* ]] && export __cl_I="\${__cl_x//[!0-9a-f]/}"; done
   [[ -v __cl_opts ]] && export __cl_S=$__cl_opts
   [[ -v __cl_shopts ]] && export __cl_B=$__cl_shopts
   [[ \${#__cl_names[@]} = 0 ]] || unset -v "\${__cl_names[@]}" 2>/dev/null
