@@ -45,6 +45,8 @@ export interface CollectFacts {
   readonly bases: readonly StoredThing[];
   readonly runtimes: readonly StoredThing[];
   readonly scratch: readonly StoredThing[];
+  /** What jobs of condense itself left that did not succeed, and when it was last written to. */
+  readonly jobs: readonly (StoredThing & { readonly modifiedMs: number })[];
   readonly cache: readonly CachedFile[];
   /** `<full name>/<id>`, or a base's name, to who uses it. */
   readonly uses: ReadonlyMap<string, readonly string[]>;
@@ -55,7 +57,7 @@ export interface CollectFacts {
   readonly oldestJob: OldestJob;
 }
 
-export type ItemKind = 'generation' | 'release' | 'base' | 'runtime' | 'scratch' | 'cache';
+export type ItemKind = 'generation' | 'release' | 'base' | 'runtime' | 'scratch' | 'job' | 'cache';
 
 export interface CollectItem {
   readonly kind: ItemKind;
@@ -97,6 +99,7 @@ export function planCollection(facts: CollectFacts): CollectItem[] {
     ...releases,
     ...planShared(facts, keptReleases),
     ...planScratch(facts),
+    ...planJobs(facts),
     ...planCache(facts, keptReleases),
   ];
 }
@@ -268,6 +271,24 @@ function planScratch({ scratch, builds }: CollectFacts): CollectItem[] {
     if (build === undefined) return drop('scratch', thing, 'left by a build that was killed');
     const { name, path, sizeBytes } = thing;
     return { kind: 'scratch', name, path, sizeBytes, keep: true, reasons: [`${name} is being built: ${build}`] };
+  });
+}
+
+/** No job takes longer than `longest_job_days`, so one that wrote nothing for as long is over, and has been looked at or not. */
+function planJobs({ jobs, nowMs, rules }: CollectFacts): CollectItem[] {
+  const days = rules.longestJobDays;
+  return jobs.map((thing) => {
+    if (thing.modifiedMs < nowMs - days * DAY_MS)
+      return drop('job', thing, `its last line is older than ${days} days (gc.longest_job_days)`);
+    const { name, path, sizeBytes } = thing;
+    return {
+      kind: 'job',
+      name,
+      path,
+      sizeBytes,
+      keep: true,
+      reasons: [`younger than ${days} days: it runs, or failed`],
+    };
   });
 }
 

@@ -52,6 +52,7 @@ export async function readCollectFacts(
       bases,
       runtimes,
       scratch: await readScratch(layout, names),
+      jobs: await readJobs(layout),
       cache: [
         ...(await readCache(layout.packageCache, 'packages')),
         ...(await readExtracted(layout.extractedCache)),
@@ -208,6 +209,28 @@ async function readScratch(layout: Layout, names: ReadonlySet<string>): Promise<
     things.push({ name, path: dir, sizeBytes: 0, ...(owner === undefined ? {} : { owner }) });
   }
   return things;
+}
+
+/** `<admin>/jobs/<id>`: what succeeded is not there any more. */
+async function readJobs(layout: Layout): Promise<CollectFacts['jobs']> {
+  const jobs = [];
+  for (const name of await readNames(layout.jobs)) {
+    const { dir } = layout.job(name);
+    const at = await lstatIfThere(dir);
+    if (!at?.isDirectory() || !/^\d{8}T\d{6}Z-[0-9a-f]{8}$/.test(name)) continue;
+    const owner = describeForeignOwner(at.uid);
+    let [sizeBytes, modifiedMs] = [0, Number(at.mtimeMs)];
+    // Of another account nothing can be read, and nothing will be removed.
+    if (owner === undefined) {
+      for await (const entry of walkTree(dir)) {
+        if (entry.kind !== 'file') continue;
+        sizeBytes += entry.sizeBytes;
+        modifiedMs = Math.max(modifiedMs, entry.modifiedMs);
+      }
+    }
+    jobs.push({ name, path: dir, sizeBytes, modifiedMs, ...(owner === undefined ? {} : { owner }) });
+  }
+  return jobs;
 }
 
 async function readCache(dir: string, kind: CachedFile['kind']): Promise<CachedFile[]> {

@@ -107,7 +107,7 @@ async function takeAside(config: SiteConfig, layout: Layout, { mine, signal, pro
     }
     try {
       if (item.kind === 'cache') for (const file of item.files ?? []) await removeTree(file);
-      else if (item.kind !== 'scratch' && !isAside(path.basename(item.path)))
+      else if (!isPrivate(item) && !isAside(path.basename(item.path)))
         await moveAside(layout.store, item.path.split('/'));
       items.push(item);
       removed.push(item.name);
@@ -123,7 +123,10 @@ async function takeAside(config: SiteConfig, layout: Layout, { mine, signal, pro
   return { ...collection, items };
 }
 
-/** Deletes what was taken out of its place, now or by a run that was killed, and scratch. */
+/** Outside the store, where nobody but builds looks: it needs not be taken out of its place first. */
+const isPrivate = ({ kind }: CollectItem): boolean => kind === 'scratch' || kind === 'job';
+
+/** Deletes what was taken out of its place, now or by a run that was killed, and what is outside the store. */
 async function removeAsides(
   layout: Layout,
   items: readonly CollectItem[],
@@ -135,7 +138,7 @@ async function removeAsides(
     const file = path.join(layout.store, item.path);
     const name = path.basename(file);
     try {
-      if (item.kind === 'scratch') await removeTree(item.path);
+      if (isPrivate(item)) await removeTree(item.path);
       else await removeTree(isAside(name) ? file : path.join(path.dirname(file), asideOf(name)));
       if (item.kind === 'release') await removeIfEmpty(path.dirname(file));
     } catch (error) {

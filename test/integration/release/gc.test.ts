@@ -1,6 +1,6 @@
 // `condense gc` on a disk: what it removes is gone, what it keeps is untouched, and it follows nobody's links.
 import { spawn, type ChildProcess } from 'node:child_process';
-import { chmod, chown, mkdir, open, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, open, readdir, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -244,3 +244,25 @@ async function remade(): Promise<string> {
   await mkdir(site.dir, { recursive: true });
   return site.dir;
 }
+
+it('removes what jobs that failed left, once they are over for certain, and no directory that is none of a job', async () => {
+  const add = async (name: string, daysAgo: number, lastLineDaysAgo = daysAgo): Promise<string> => {
+    const { dir } = site.layout.job(name);
+    await mkdir(dir, { recursive: true });
+    await writeFile(path.join(dir, '1.err'), 'error\n');
+    const seconds = (days: number): number => Date.now() / 1000 - days * 24 * 60 * 60;
+    await utimes(path.join(dir, '1.err'), seconds(lastLineDaysAgo), seconds(lastLineDaysAgo));
+    await utimes(dir, seconds(daysAgo), seconds(daysAgo));
+    return name;
+  };
+  const old = await add('20261101T000000Z-00000001', 8);
+  const young = await add('20261101T000000Z-00000002', 6);
+  const running = await add('20261101T000000Z-00000003', 8, 1);
+  const foreign = await add('notes', 100);
+
+  const planned = await planGc(site.config, site.layout);
+  expect(reasonsOf(planned, old)).toBe('its last line is older than 7 days (gc.longest_job_days)');
+  expect(reasonsOf(planned, young)).toBe('younger than 7 days: it runs, or failed');
+  expect((await collect()).problems).toEqual([]);
+  expect((await readdir(site.layout.jobs)).sort()).toEqual([young, running, foreign]);
+});

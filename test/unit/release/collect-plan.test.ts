@@ -44,6 +44,7 @@ function facts(changes: Partial<CollectFacts>, rules: Partial<CollectFacts['rule
     bases: [],
     runtimes: [],
     scratch: [],
+    jobs: [],
     cache: [],
     uses: new Map(),
     venvs: new Map(),
