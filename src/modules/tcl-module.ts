@@ -45,7 +45,7 @@ function planLines(change: ActivationChange): string[][] {
     case 'alias':
       return [['set-alias', change.name, change.value]];
     case 'function':
-      return [['condense-function', change.name, change.body]];
+      return [['condense-function', change.name, hideFromSplitting(change.body)]];
     case 'backup':
       return [];
     // Each call puts its entry first, so the last one comes first.
@@ -54,4 +54,16 @@ function planLines(change: ActivationChange): string[][] {
     case 'append':
       return change.entries.map((entry) => ['append-path', change.name, entry]);
   }
+}
+
+/**
+ * The body of a function such that `eval` of its words makes it again: Environment Modules has the shell split what it prints at
+ * blanks, and put names of files where a word fits some. In bash and zsh, which have such quotes.
+ */
+function hideFromSplitting(body: string): string {
+  if (!/[*?]|\[\S| {2}|\t/.test(body)) return body;
+  const quoted = body.replaceAll(/[\\']/g, String.raw`\$&`).replaceAll(/[*?[\t]| (?= )/g, (character) => {
+    return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  });
+  return `eval $'${quoted}'`;
 }

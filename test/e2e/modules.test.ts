@@ -189,12 +189,13 @@ it.each(SYSTEMS_AND_SHELLS)(
         'hello',
         'module switch conda/hello-2 conda/zoo-1',
         system === 'Lmod' ? 'module update' : 'module reload',
+        'module load conda/hello-2',
         'module unload conda',
       ],
       USERS,
       asOrdinaryUser,
     );
-    const [before = {}, zoo, hello, , again, reloaded, after] = environments;
+    const [before = {}, zoo, hello, , again, reloaded, both, after] = environments;
 
     expect(stdout, stderr).toContain('hello 2.0 from /opt/conda/hello-2');
     expect(zoo).toMatchObject({ CONDA_PREFIX: '/opt/conda/zoo-1', ZOO_TEXT: 'a "b" $c `d` \\e; #f & Ã©' });
@@ -207,6 +208,8 @@ it.each(SYSTEMS_AND_SHELLS)(
     });
     expect(again).toEqual(zoo);
     expect(reloaded).toEqual(zoo);
+    // One at a time: Environment Modules refuses the second, Lmod takes it for the first.
+    expect(both).toEqual(system === 'Lmod' ? hello : zoo);
     expect(after).toEqual(before);
   },
 );

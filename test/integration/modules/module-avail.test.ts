@@ -1,4 +1,5 @@
 // What users read in `module avail` of a published site, as each module system prints it.
+import { readlink } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeEntry } from '../../../src/release/journal.ts';
 import { publishFace } from '../../../src/release/publish.ts';
@@ -11,11 +12,12 @@ const ALIASES = {
   ...{ default: 'analysis3-26.11', analysis3: 'analysis3-26.11', 'analysis3-unstable': 'analysis3-27.02' },
   ...{ tools: 'tools-1', 'py3.9-ml': 'py3.9-ml-26.11', 'py3.12-ml': 'py3.12-ml-26.11' },
 };
+const ids: Record<string, string> = {};
 let site: MadeSite;
 beforeAll(async () => {
   site = await MadeSite.make();
-  const ids = await Promise.all(NAMES.map(async (fullName) => [fullName, (await site.addRelease({ fullName })).id]));
-  const face = makeFace(Object.fromEntries(ids) as Record<string, string>, ALIASES);
+  for (const fullName of NAMES) ids[fullName] = (await site.addRelease({ fullName })).id;
+  const face = makeFace(ids, ALIASES);
   await publishFace(site.layout, face, describeEntry('publish', 'analysis3-26.11'));
 });
 afterAll(() => site.remove());
@@ -72,6 +74,24 @@ describe.each(MODULE_SYSTEMS)('module avail of %s', (system) => {
     const mark = system === 'Lmod' ? ' (L,' : system === 'Environment Modules 5' ? '<L>' : '(analysis3-unstable)';
     expect(listed(said).join('\n')).toContain(mark);
     expect(said).toMatch(/1\) conda\/analysis3-27\.02/);
+  });
+
+  it('loads by the alias what it means then, and unloads what was loaded, though the site publishes in between', async () => {
+    const current = await readlink(site.layout.current);
+    const aliases = { ...ALIASES, analysis3: 'analysis3-27.02', default: 'analysis3-27.02' };
+    await publishFace(site.layout, makeFace(ids, aliases), describeEntry('promote', 'analysis3-27.02'));
+    const next = await readlink(site.layout.current);
+    const show = (generation: string): string => `ln -sfn ${generation} ${site.layout.current}`;
+
+    const steps = ['module load conda/analysis3', show(next), 'module unload conda', 'module load conda/analysis3'];
+    const session = await runModuleSession(system, 'bash', root(), [show(current), ...steps, 'module unload conda']);
+    const [before, , first, , unloaded, second, after] = session.environments;
+
+    expect(first?.['CONDENSE_RELEASE'], session.stderr).toBe(`analysis3-26.11/${ids['analysis3-26.11'] ?? ''}`);
+    expect(unloaded).toEqual(before);
+    expect(second?.['CONDENSE_RELEASE']).toBe(`analysis3-27.02/${ids['analysis3-27.02'] ?? ''}`);
+    expect(after).toEqual(before);
+    await publishFace(site.layout, makeFace(ids, ALIASES), describeEntry('promote', 'analysis3-26.11'));
   });
 
   it('gives the default where only the family is named', async () => {

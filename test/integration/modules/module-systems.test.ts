@@ -302,6 +302,30 @@ describe.each(MODULE_SYSTEMS)('%s', (system) => {
     expect(await readdir(dir)).not.toContain('ran');
   });
 
+  it.each(['bash', 'zsh'] as const)(
+    'gives %s a function as it was written, whatever files are there on loading',
+    async (shell) => {
+      const body = `local name\nfor name in *.x; do\n  printf '%s|%s\\n' "$name" 'a  *? [b] \\ it'"'"'s'\ndone`;
+      const odd = { ...facts('odd-1'), notices: [], functions: [{ kind: 'function', name: 'zoo_odd', body } as const] };
+      await writeFile(path.join(dir, 'conda/odd-1'), renderTclModule(await template('environment.tcl.hbs'), odd));
+      await writeFile(path.join(dir, 'conda/odd-1.lua'), renderLuaModule(await template('environment.lua.hbs'), odd));
+
+      const steps = [
+        'touch before.x',
+        'module load conda/odd-1',
+        'mv before.x after.x',
+        'zoo_odd',
+        'module unload conda',
+      ];
+      const { stdout, stderr, environments } = await runModuleSession(system, shell, dir, steps);
+
+      expect(stdout, stderr).toBe(`after.x|a  *? [b] \\ it's`);
+      expect(environments.at(-1)).toEqual(environments[0]);
+      await rm(path.join(dir, 'conda/odd-1'));
+      await rm(path.join(dir, 'conda/odd-1.lua'));
+    },
+  );
+
   it('shows the package list in module help and a line in module whatis', async () => {
     const said = await ask('module help conda/analysis3', 'module whatis conda/analysis3');
     expect(said).toContain('  numpy 2.1\n  xarray 2026.1');
