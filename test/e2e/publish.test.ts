@@ -37,6 +37,16 @@ describe('publishing, as users see it', () => {
     expect(await hello(site.scripts('a', 'bin/hello'))).toBe('hello 1.0 from /opt/conda/a-1');
   });
 
+  it('has a command that joins a session enter it by the program of its release, without nsenter', async () => {
+    // Somebody is in the session all the while, so that it does not end.
+    const script = `"$0" sleep 60 & "$1" && strace -qqo execs -e trace=execve "$1" && cat execs; kill $!`;
+    const said = await hello('bash', '-c', script, site.scripts('a', 'launcher'), site.scripts('a', 'bin/hello'));
+
+    expect(said.split('\n').slice(0, 2)).toEqual(Array(2).fill('hello 1.0 from /opt/conda/a-1'));
+    expect(said).toMatch(/^execve\("[^"]+\/releases\/a-1\/[^"/]+\/enter", /m);
+    expect(said).not.toContain('/nsenter"');
+  });
+
   it('loads through the module, with what activation sets', async () => {
     const load = `. /etc/profile.d/modules.sh; module use ${site.modules}; module load conda/a && hello && echo $HELLO_DATA $CONDA_DEFAULT_ENV`;
 
