@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { AppError } from '../system/app-error.ts';
 import { readErrnoName } from '../system/disk-room.ts';
 import {
   digestText,
@@ -25,6 +26,7 @@ import {
   type Sharing,
 } from '../system/shared-files.ts';
 import { TreeWriter } from '../system/tree-writer.ts';
+import { MemberTable } from './archive-members.ts';
 import { maxReplacedBytes, unpackArchive, type Unpacked, type UnpackedMember } from './archive.ts';
 import {
   parseExtractedRecord,
@@ -235,11 +237,13 @@ async function share(
   // A file with two names stays as it is: the linker writes one for each.
   const shared = new Set(recorded.flatMap((one) => (one.kind === 'name' ? [one.of] : [])));
   const members = new Map<string, UnpackedMember>();
+  const table = new MemberTable(url);
   for (const [index, one] of recorded.entries()) {
     if (index % batch === 0) {
       await setImmediate(); // signals are only seen between turns of the event loop
       throwIfInterrupted(signal);
     }
+    assertAdmitted(table, one);
     switch (one.kind) {
       case 'directory':
         members.set(one.path, { kind: 'directory' });
@@ -273,6 +277,19 @@ async function share(
     }
   }
   return { members, info, manifest };
+}
+
+/** As for an archive: whoever may write to the cache is not to write to anything else by it. */
+function assertAdmitted(table: MemberTable, one: ExtractedMember): void {
+  const type = { file: 'file', name: 'link', link: 'symlink', directory: 'directory' }[one.kind];
+  const linkName = one.kind === 'link' ? one.target : one.kind === 'name' ? one.of : undefined;
+  const header = { name: one.path, type, linkName, mode: 0, mtimeSeconds: 0, sizeBytes: 0 };
+  try {
+    if (table.admit(header)?.path === one.path) return;
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+  }
+  throw new Damaged(JSON.stringify(one.path));
 }
 
 /**

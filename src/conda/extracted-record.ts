@@ -59,11 +59,19 @@ export function parseExtractedRecord(written: string): ExtractedRecord | undefin
   const end = written.indexOf('\n');
   const text = written.slice(end + 1);
   if (written.slice(0, Math.max(end, 0)) !== digestText(text)) return undefined;
-  const read = schema.safeParse(JSON.parse(text));
+  const read = schema.safeParse(parseJson(text));
   if (!read.success) return undefined; // of another version of condense
   const { members, info } = read.data;
   return {
     members,
     info: Object.fromEntries(Object.entries(info).map(([name, data]) => [name, Buffer.from(data, 'base64')])),
   };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

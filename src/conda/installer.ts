@@ -15,7 +15,7 @@ export type RunInside = (command: {
   readonly okExitCodes?: readonly number[];
 }) => Promise<CommandResult>;
 
-export interface ExtractedPackages {
+interface ExtractedPackages {
   readonly dir: string;
   /** Whether nobody's program writes to the prefix when it is installed: what is written to a hard link changes the cache. */
   readonly mayHardLink: boolean;

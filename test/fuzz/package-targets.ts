@@ -7,6 +7,7 @@ import { buffer } from 'node:stream/consumers';
 import zlib from 'node:zlib';
 import { ZipFile } from 'yazl';
 import { SharedWithPrefix, unpackArchive, type UnpackedMember } from '../../src/conda/archive.ts';
+import { parseExtractedRecord, renderExtractedRecord } from '../../src/conda/extracted-record.ts';
 import { MemberTable } from '../../src/conda/archive-members.ts';
 import { renderRecord } from '../../src/conda/conda-meta.ts';
 import { planLinks, type UnpackedPackage } from '../../src/conda/link-plan.ts';
@@ -14,6 +15,7 @@ import type { LockedPackage } from '../../src/conda/lock.ts';
 import { parsePackageMetadata } from '../../src/conda/package-metadata.ts';
 import { PrefixTooLongError, replacePrefix } from '../../src/conda/prefix-replacement.ts';
 import { parseEntryPoint, planPython, renderEntryPoint } from '../../src/conda/python-linking.ts';
+import { digestText } from '../../src/system/files.ts';
 import { TreeWriter } from '../../src/system/tree-writer.ts';
 import { writeTar, type PackageEntry } from '../channel/tar-archive.ts';
 import type { FuzzTarget } from './fuzz-target.ts';
@@ -174,6 +176,34 @@ export const packageTargets: readonly FuzzTarget[] = [
       '.tar.zst',
     ],
     run: unpack,
+  },
+  {
+    name: 'records of extracted packages',
+    seeds: [
+      JSON.stringify({
+        members: [
+          {
+            ...{
+              kind: 'file',
+              path: 'a/b',
+              member: { kind: 'file', mode: 420, mtimeSeconds: 1, sizeBytes: 1, sha256: 'ab' },
+            },
+            state: { inode: '1', changedNs: '2', mode: 420, mtimeSeconds: 1, sizeBytes: 1 },
+          },
+          { kind: 'name', path: 'c', of: 'a/b' },
+          { kind: 'link', path: 'd', target: 'a', mtimeSeconds: 1 },
+          { kind: 'directory', path: 'e' },
+        ],
+        info: { 'index.json': 'e30=' },
+      }),
+    ],
+    tokens: ['"kind":', '"path":', '"state":', '"member":', '__proto__', '../', '[', '{', 'null', '1e999'],
+    run: (input) => {
+      const text = input.toString();
+      const record = parseExtractedRecord(`${digestText(text)}\n${text}`);
+      assert.equal(parseExtractedRecord(`${digestText(text)}0\n${text}`), undefined);
+      if (record) assert.deepEqual(parseExtractedRecord(renderExtractedRecord(record)), record);
+    },
   },
   {
     name: 'member names',

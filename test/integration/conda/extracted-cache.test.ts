@@ -1,6 +1,7 @@
 // Prefixes from packages that were extracted before. The temp directory knows hard links everywhere, clones on some file
 // systems only: test/nightly/reflinks.test.ts has one that does.
 import { chmod, lstat, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -128,6 +129,14 @@ describe('a package of the cache', () => {
       },
     ],
     ['without its record', () => rm(path.join(entryOf(one), 'record'))],
+    [
+      'whose record, digest and all, names a file outside',
+      async () => {
+        const file = path.join(entryOf(one), 'record');
+        const text = (await readFile(file, 'utf8')).replace(/^.*\n/, '').replaceAll('lib/link', '../../escaped');
+        await writeFile(file, `${createHash('sha256').update(text).digest('hex')}\n${text}`);
+      },
+    ],
     ['whose record the disk has cut', () => writeFile(path.join(entryOf(one), 'record'), 'x')],
   ])('%s is extracted again, and that is said', async (_, change) => {
     const unpacked = await shared();
