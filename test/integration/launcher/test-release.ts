@@ -103,11 +103,14 @@ export async function makeRelease({
     fs.chmodSync(runtime, 0o755);
     fs.chmodSync(dir, 0o777);
   } else {
-    await writeImage(path.join(release, 'env.sqsh'), condaPrefix);
-    fs.writeFileSync(`${facts.base}.def`, DEFINITION);
-    await execa(runtime, ['build', facts.base, `${facts.base}.def`]);
+    await writeOnce(path.join(release, 'env.sqsh'), condaPrefix, (file) => writeImage(file, condaPrefix));
+    await writeOnce(facts.base, 'base', async (file) => {
+      fs.writeFileSync(`${file}.def`, DEFINITION);
+      await execa(runtime, ['build', file, `${file}.def`]);
+    });
   }
-  writeLauncher(path.join(release, 'launcher'), facts, await buildPlanner());
+  planner ??= buildPlanner();
+  writeLauncher(path.join(release, 'launcher'), facts, await planner);
   for (const command of [...new Set([...COMMANDS, ENTRY_POINT, 'ssh', 'absent', 'data', ...facts.outsideCommands])]) {
     fs.symlinkSync('../launcher', path.join(release, 'bin', command));
   }
@@ -122,6 +125,21 @@ export async function makeRelease({
     launcher: path.join(release, 'launcher'),
     probe: path.join(dir, 'probe.pl'),
   };
+}
+
+let planner: Promise<string> | undefined;
+const made = new Map<string, { readonly bytes: Buffer; readonly mode: number }>();
+
+/** For tests that have a release each: what is the same in all of a test file takes seconds to make. */
+async function writeOnce(file: string, what: string, write: (file: string) => Promise<void>): Promise<void> {
+  const same = made.get(what);
+  if (same) {
+    fs.writeFileSync(file, same.bytes);
+    fs.chmodSync(file, same.mode);
+    return;
+  }
+  await write(file);
+  made.set(what, { bytes: fs.readFileSync(file), mode: fs.statSync(file).mode & 0o7777 });
 }
 
 export function writeLauncher(file: string, facts: LauncherFacts, planner: string, deferAll = false): void {
