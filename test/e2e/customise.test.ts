@@ -226,7 +226,7 @@ it.each([
   }
 });
 
-it('keeps what users have where a test has no tool to run it, and builds nothing again once the test is gone', async () => {
+it('keeps what users have where a test has no tool to run it, and builds nothing again when one of the shell takes its place', async () => {
   const tests = path.join(site.dir, 'environments/a/tests');
   await mkdir(tests);
   await writeFile(path.join(tests, 'test_sea.py'), 'def test_level():\n  pass\n');
@@ -238,7 +238,8 @@ it('keeps what users have where a test has no tool to run it, and builds nothing
   expect(ran.exitCode).toBe(6);
   expect(ran.stderr).toContain('a-1: test test_sea.py: the environment has no pytest, so nobody knows');
   expect(await site.liveRelease('a-1')).toBe(before);
-  await rm(tests, { recursive: true });
+  await rm(path.join(tests, 'test_sea.py'));
+  await writeFile(path.join(tests, 'sea.sh'), 'prog\n');
   const again = await site.condense('install', 'a');
   expect(again.stdout).toContain('is live as generation');
   expect(again.stderr).toContain('failed its gate: nothing is built');
