@@ -55,6 +55,16 @@ async function writeMpiChannel(): Promise<string> {
   return pathToFileURL(dir).href;
 }
 
+/** A package `greet` with a command. @returns the URL of its channel */
+async function writeGreetChannel(): Promise<string> {
+  const dir = path.join(site.dir, 'greet-channel');
+  const index = { name: 'greet', version: '1.0', build: '0', build_number: 0, subdir: 'linux-64', depends: [] };
+  const data = '#!/bin/bash\necho greetings\n';
+  const files = [{ type: 'file', path: 'bin/greet', mode: 0o755, data }] as const;
+  await writeRepodata(dir, [await writeCondaPackage({ dir, format: 'conda', index, files: [...files] })]);
+  return pathToFileURL(dir).href;
+}
+
 /** The configuration of the site, with these environments. */
 async function writeSite(environments: Readonly<Record<string, string>>, notify = 'cat >>"$1"'): Promise<void> {
   const command = JSON.stringify(['/bin/bash', '-c', notify, 'tell', told()]);
@@ -76,6 +86,11 @@ async function look(...names: readonly string[]): Promise<Record<string, string>
   return Object.fromEntries(stdout.split('\n').map((line, at) => [names[at] ?? '', line]));
 }
 
+/** What the command of the added package says, where there is one. */
+const greet = async (): Promise<string> => {
+  const load = `. /etc/profile.d/modules.sh; module use ${site.modules}; module load conda/a; greet`;
+  return (await runAsOrdinaryUser(home, ['bash', '-c', load])).stdout;
+};
 const says = (version: string, fullName: string): string => `hello ${version} from /opt/conda/${fullName}`;
 const notices = async (): Promise<Record<string, unknown>[]> =>
   (await readFile(told(), 'utf8'))
@@ -104,14 +119,16 @@ describe('a month in the life of a site', () => {
     expect(await notices()).toMatchObject([{ action: 'publish', generation: 1, site: 'test' }]);
   });
 
-  it('day 3: a package changes; the pull request is refused until its lock fits, and builds nothing for users', async () => {
-    await site.writeSpec('a', [channel], ['hello=1.1']);
+  it('day 3: a package is added and one changes; the pull request is refused until its lock fits, and builds nothing for users', async () => {
+    await site.writeSpec('a', [channel, await writeGreetChannel()], ['hello=1.1', 'greet']);
     const stale = await site.condense('lock', '--check');
     expect([stale.exitCode, stale.stderr]).toEqual([3, expect.stringContaining('LOCK_STALE')]);
     await site.condenseOk('lock', 'a');
     await site.condenseOk('lock', '--check');
     const planned = await site.condenseOk('plan', '--out', path.join(site.dir, 'plan.json'));
     expect(planned).toMatch(/hello 1\.0 .*-> 1\.1/);
+    expect(planned).toContain('greet 1.0');
+    expect(await greet()).toBe('');
 
     await site.condenseOk('build', '--plan', path.join(site.dir, 'plan.json'));
 
@@ -119,17 +136,24 @@ describe('a month in the life of a site', () => {
     // After the merge what was built ships: nothing is built again.
     expect(results(await site.condenseOk('--json', 'install', '--all'))).toMatchObject([{ built: false }]);
     expect(await look('a')).toEqual({ a: says('1.1', 'a-1') });
+    expect(await greet()).toBe('greetings');
   });
 
   it('day 8: the gate stops a release whose import breaks, and users notice nothing', async () => {
     await writeSite({ a: `{ version: '1', stable: '1', gate: { imports: [no_such_module] } }` });
-    const before = await readdir(path.join(site.prefix, 'apps/condense/releases/a-1'));
+    const releases = path.join(site.prefix, 'apps/condense/releases/a-1');
+    const before = await readdir(releases);
 
     const { exitCode, stderr } = await site.condense('install', '--all', '--artifacts', 'artifacts');
 
     expect(exitCode, stderr).toBe(6);
     expect(await readFile(path.join(site.dir, 'artifacts/a-1/gate.xml'), 'utf8')).toContain('no_such_module');
-    expect(await readdir(path.join(site.prefix, 'apps/condense/releases/a-1'))).toEqual(before);
+    // It is kept for another try, and nobody can publish it.
+    const [failed = '', ...others] = (await readdir(releases)).filter((id) => !before.includes(id));
+    expect(others).toEqual([]);
+    expect(await readdir(path.join(releases, failed))).not.toContain('gate.xml');
+    const published = await site.condense('publish', `a-1/${failed}`);
+    expect([published.exitCode, published.stderr]).toEqual([7, expect.stringContaining('NOT_GATED')]);
     expect(await readdir(path.join(site.admin, 'logs'))).toContainEqual(expect.stringMatching(/^a-1-.*-gate\.xml$/));
     expect(await look('a')).toEqual({ a: says('1.1', 'a-1') });
   });
