@@ -95,6 +95,16 @@ describe('verify --rebuild', () => {
   });
 });
 
+describe('test', () => {
+  it('runs the gate on all that is live as tasks, and wants to know on what', async () => {
+    expect(await live.site.condenseOk('test', '--all', '--jobs', '2')).toMatch(/a-1\/\S+: \d+ checks passed, 0 failed/);
+    for (const args of [['test'], ['test', '--all', 'a'], ['test', '--all', 'a', '--jobs', '2']]) {
+      const ran = await live.site.condense(...args);
+      expect([ran.exitCode, ran.stderr]).toEqual([2, expect.stringContaining('code   USAGE_INVALID')]);
+    }
+  });
+});
+
 describe('report', () => {
   it('makes pages of what is live, says so when there is nothing to do, and touches no other directory', async () => {
     const out = path.join(live.site.dir, 'web');
