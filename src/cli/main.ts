@@ -228,6 +228,13 @@ function buildProgram(): Command {
         await (await import('./sbom.ts')).runSbom(session, what, options);
       }),
     );
+  sub('layer <name> <directory> <pip-argument...>', 'packages of your own over a live version, as one image')
+    .addHelpText('after', '\nOptions of pip come after --: condense layer analysis3 mine -- -r requirements.txt')
+    .action(
+      action(async (session, name: string, directory: string, pip: readonly string[]) => {
+        await (await import('./layer.ts')).runLayer(session, name, directory, pip);
+      }),
+    );
   sub('adopt <environment> <source>', 'make a release of a conda prefix, an image or an hh5-style tree that is there')
     .option('--leave', 'go on without what no package brings: files changed or added by hand')
     .option('--offline', 'ask no channel: use what is in the caches and in files')

@@ -269,6 +269,17 @@ describe('a layer: launcher --layer', () => {
     expect((await readdir(home)).filter((name) => name.startsWith('other'))).toEqual([]);
   });
 
+  it('is the same by condense layer, which names the culprit when nothing was made', async () => {
+    const more = path.join(home, 'more');
+    const failed = await site.condense('layer', 'x', more, '--', ...offline(), 'nosuch');
+    expect(failed).toMatchObject({ exitCode: 5, stderr: expect.stringContaining('nosuch') as string });
+    expect(await site.condenseOk('layer', 'x', more, '--', ...offline(), 'greet')).toContain(
+      `made ${more} on top of x-1`,
+    );
+
+    expect(await asUser([`${more}/bin/greet`])).toBe('greetings');
+  });
+
   it('says so when its version has another Python', async () => {
     // Another image over the layer, in which it is as if made by a Python that the environment has not.
     const root = path.join(home, 'root');
