@@ -1,6 +1,5 @@
-// kill -9 at the changes that a command makes to the file system, one after the other, as tracing finds them: after each
-// a reader finds the whole old site or the whole new one, and the next run clears up. At night at every call, in CI at the
-// first and the last of each kind.
+// kill -9 at every change that a command makes to the file system, one after the other, as tracing finds them: after each
+// a reader finds the whole old site or the whole new one, and the next run clears up.
 import { cp, mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -13,15 +12,8 @@ import { readClaims } from '../../src/release/lock-claim.ts';
 import { publishFace } from '../../src/release/publish.ts';
 import { withLock } from '../../src/release/site-lock.ts';
 import { readCurrentGeneration, readGenerations } from '../../src/release/site-state.ts';
-import {
-  killAtCall,
-  pickOfEachKind,
-  traceFileCalls,
-  type FileCall,
-  type TracedCommand,
-} from '../integration/release/file-calls.ts';
+import { killAtCall, traceFileCalls, type FileCall, type TracedCommand } from '../integration/release/file-calls.ts';
 import { MadeSite, type MadeRelease } from '../integration/release/made-site.ts';
-import { atNight } from '../nightly.ts';
 import { condense } from './test-site.ts';
 
 const RULES = 'gc: { releases: 1, generations: 1, longest_job_days: 0, scheduler: none }\n';
@@ -124,8 +116,7 @@ describe('killed at each of its changes to the file system', () => {
       const [name, words, heal] = given;
       const before = await readView(template);
       const traced = await copySite(`${name}-whole`);
-      const traces = await traceFileCalls(tracedCommand(traced, words()));
-      const calls = atNight(traces, pickOfEachKind(traces, traced.dir));
+      const calls = await traceFileCalls(tracedCommand(traced, words()));
       const after = await readView(traced);
       const views = new Set<string>();
 

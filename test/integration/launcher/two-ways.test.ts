@@ -17,7 +17,7 @@ import {
   type TestRelease,
 } from './test-release.ts';
 
-/** At night thousands of processes, in CI a third of them: half a minute on a machine of its own, many times that on a shared one. */
+/** Half a minute on a machine of its own, many times that on a shared one or at night. */
 const SLOW = 900_000;
 
 const byte = fc.integer({ min: 1, max: 255 }).map((code) => String.fromCharCode(code));
@@ -200,7 +200,7 @@ describe('with a stand-in for the runtime', () => {
   test(
     'prelude, planner and a direct exec give a program the same bytes, descriptors, limits and signals',
     () => {
-      const samples = fc.sample(cases, { numRuns: atNight(400, 150), seed: 20261121 });
+      const samples = fc.sample(cases, { numRuns: atNight(3000, 400), seed: 20261121 });
       const run = (): { probed: object; call: string }[] =>
         samples.map((one) => {
           const outcome = start(release, asStart(release, one, `${release.farm}/${one.command}`));
@@ -224,7 +224,7 @@ describe('with a stand-in for the runtime', () => {
     'inside the container, too',
     () => {
       fs.writeFileSync(release.facts.marker, '');
-      const samples = fc.sample(cases, { numRuns: atNight(300, 100), seed: 7 });
+      const samples = fc.sample(cases, { numRuns: atNight(2000, 300), seed: 7 });
       const run = (): object[] =>
         samples.map((one) =>
           comparable(readProbe(start(release, asStart(release, one, `${release.farm}/${one.command}`)))),
@@ -263,7 +263,7 @@ describe('what does not come along by rule', () => {
 
   test('is what the rules say, to prelude and planner alike, for the program and for the runtime', () => {
     const samples = fc
-      .sample(fc.tuple(cases, ruled), { numRuns: atNight(60, 30), seed: 5 })
+      .sample(fc.tuple(cases, ruled), { numRuns: atNight(500, 60), seed: 5 })
       .map(([one, variables]) => ({
         ...one,
         environment: { ...one.environment, ...variables },
@@ -320,8 +320,8 @@ describe.each([
   });
 
   test.each([
-    ['an ordinary user', false, atNight(25, 10)],
-    ['root, where the tests run as root', true, atNight(8, 4)],
+    ['an ordinary user', false, atNight(200, 25)],
+    ['root, where the tests run as root', true, atNight(60, 8)],
   ])(
     'to %s a program in the container has the bytes, descriptors, limits and signals of a direct exec',
     (_, asRoot, few) => {

@@ -70,27 +70,6 @@ function parseFileCalls(text: string, dir: string): FileCall[] {
   return [...calls.values()];
 }
 
-/**
- * The first and the last of each kind of call that did change something: of one name, on one kind of place. What a generation
- * consists of before it has its name is one place, and so is what was renamed aside; what is flushed is no change to who reads.
- */
-export function pickOfEachKind(calls: readonly FileCall[], dir: string): FileCall[] {
-  const kinds = new Map<string, FileCall[]>();
-  for (const call of calls) {
-    if (/= -1 E\w+/.test(call.text) || /^f(data)?sync\(/.test(call.text)) continue;
-    const kind = describeKind(call.text, dir);
-    kinds.set(kind, [...(kinds.get(kind) ?? []), call]);
-  }
-  const picked = new Set([...kinds.values()].flatMap((same) => [same[0], same.at(-1)]));
-  return calls.filter((call) => picked.has(call));
-}
-
-/** @param text as strace shows it */
-const describeKind = (text: string, dir: string): string =>
-  describePlaces(text, dir)
-    .replaceAll(/\d{8}T\d{6}Z-[0-9a-f]+|[0-9a-f]{12,}|\d+/g, '#')
-    .replaceAll(/(generations\/#\.tmp|\.removed-[^/">]+)\/[^">]+/g, '$1/inside');
-
 /** Only the places below the directory remain, without the numbers that differ each time. */
 function describePlaces(text: string, dir: string): string {
   return text
