@@ -22,6 +22,7 @@ describe('a right configuration', () => {
 
     expect(config).toEqual({
       file: '/etc/condense/install_config.yaml',
+      cache: { extracted: false },
       site: 'test',
       prefix: '/apps/conda',
       adminDir: '/apps/admin',
