@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { Waiver } from '../gate/exceptions.ts';
 import { renderJUnit } from '../gate/render-junit.ts';
 import { runGate } from '../gate/run-gate.ts';
+import { quoteSh } from '../modules/quote-shell.ts';
 import { renderGateRecord, type GateReport } from '../release/gate-report.ts';
 import { renderManifest, type ReleaseManifest } from '../release/manifest.ts';
 import { writeSignature } from '../release/signature.ts';
@@ -85,7 +86,7 @@ function describeWayOut(environment: string, check: string, isEssential: boolean
   const mend = 'nothing was published; correct the environment and build again';
   return isEssential
     ? mend
-    : `${mend}, or let it pass without another build: condense build ${environment} --waive ${quoteWord(check)} --reason '...'`;
+    : `${mend}, or let it pass without another build: condense build ${environment} --waive ${quoteSh(check)} --reason '...'`;
 }
 
 /** Keeps the report in the logs, and says every check that failed. @param hint of each; default: how to build one that passes */
@@ -109,5 +110,3 @@ export async function describeFailedGate(
     })),
   );
 }
-
-const quoteWord = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
