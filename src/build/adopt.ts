@@ -14,8 +14,7 @@ import { findDistributions, type FoundDistributions } from '../pip/found-distrib
 import { AppError } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { lstatIfThere, makePrivateDir, pathExists, readdir, removeTree, stat } from '../system/files.ts';
-import { countProcessors } from '../system/processors.ts';
-import { runCommand } from '../system/run-command.ts';
+import { runUnsquash } from '../system/unsquash.ts';
 import type { BuildContext } from './build-context.ts';
 import type { BuildPlan } from './build-plan.ts';
 
@@ -87,19 +86,8 @@ async function listTree(top: string, last: string): Promise<string[]> {
 async function unpackImage(image: string, scratch: string, signal: AbortSignal): Promise<string> {
   await makePrivateDir(path.dirname(scratch));
   await removeTree(scratch);
-  await runCommand({
-    program: 'unsquashfs',
-    args: [
-      ...['-processors', String(countProcessors(process.env))],
-      '-no-progress',
-      '-quiet',
-      '-no-xattrs',
-      '-dest',
-      scratch,
-      image,
-    ],
-    signal,
-    writesTo: path.dirname(scratch),
+  await runUnsquash({
+    ...{ image, dest: scratch, signal, writesTo: path.dirname(scratch) },
     failureHint: `file ${image}; is it a squashfs image?`,
   });
   const prefixes = await findPrefixes(scratch, 4);

@@ -1,8 +1,7 @@
 // Which files of two images differ, and how: by unpacking both into scratch and looking at one file after the other.
 import path from 'node:path';
 import { digestFile, readLinkIfThere, walkTree, type TreeEntry } from '../system/files.ts';
-import { countProcessors } from '../system/processors.ts';
-import { runCommand } from '../system/run-command.ts';
+import { runUnsquash } from '../system/unsquash.ts';
 
 export interface ImageDifference {
   /** As in the container: `/opt/conda/analysis3-26.11/bin/python3`. */
@@ -24,20 +23,7 @@ export interface ImagePair {
 export async function compareImages({ scratch, most, signal, ...images }: ImagePair): Promise<ImageDifference[]> {
   const trees = { released: path.join(scratch, 'released'), rebuilt: path.join(scratch, 'rebuilt') };
   for (const side of ['released', 'rebuilt'] as const) {
-    await runCommand({
-      program: 'unsquashfs',
-      args: [
-        ...['-processors', String(countProcessors(process.env))],
-        '-no-progress',
-        '-quiet',
-        '-no-xattrs',
-        '-dest',
-        trees[side],
-        images[side],
-      ],
-      signal,
-      writesTo: scratch,
-    });
+    await runUnsquash({ image: images[side], dest: trees[side], signal, writesTo: scratch });
   }
   const [released, rebuilt] = [await readTree(trees.released), await readTree(trees.rebuilt)];
   const differences: ImageDifference[] = [];

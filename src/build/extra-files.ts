@@ -6,6 +6,7 @@ import { AppError, type Problem } from '../system/app-error.ts';
 import { EXIT } from '../system/exit-codes.ts';
 import { copyNewFile, digestFile, lutimes, makeDir, realpath, stat, symlink } from '../system/files.ts';
 import { listNames, lookAt } from '../system/host-files.ts';
+import { isWithin } from '../system/within.ts';
 import type { ImageContent } from './image-content.ts';
 
 /** One file or link to come, `to` relative to the prefix. */
@@ -43,7 +44,7 @@ export async function writeExtraFiles(
     const obstacle = findObstacle(to, content, places);
     places.set(to, from);
     if (obstacle === undefined) continue;
-    const rule = rules.find((one) => to === one.to || to.startsWith(`${one.to}/`));
+    const rule = rules.find((one) => isWithin(to, one.to));
     problems.push({
       code: 'FILES_REFUSED',
       message: `files: ${to} cannot be put into the image: ${obstacle}`,

@@ -2,7 +2,7 @@
 // users call who have no condense.
 import { findMeantRelease } from '../release/find-meant-release.ts';
 import { EXIT } from '../system/exit-codes.ts';
-import { runCommand } from '../system/run-command.ts';
+import { runCommand, wholeEnvironment } from '../system/run-command.ts';
 import type { Session } from './session.ts';
 
 /**
@@ -19,11 +19,8 @@ export async function runLayer(
 ): Promise<void> {
   const { fullName } = await findMeantRelease(layout, name);
   const launcher = layout.publicLauncher(fullName);
-  const env = Object.entries(process.env).flatMap(([key, value]) =>
-    value === undefined ? [] : [[key, value] as const],
-  );
   const { stdout } = await runCommand({
-    ...{ program: launcher, args: ['--layer', directory, ...pip], env: Object.fromEntries(env), signal },
+    ...{ program: launcher, args: ['--layer', directory, ...pip], env: wholeEnvironment(), signal },
     onLine: (line, from) => {
       if (from === 'stderr') output.report({ type: 'note', text: line });
     },

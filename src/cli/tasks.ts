@@ -9,7 +9,7 @@ import { runLocalTasks } from '../batch/run-local.ts';
 import { slurm } from '../batch/slurm.ts';
 import type { TaskOutcome } from '../batch/task-outcome.ts';
 import { planEnvironment } from '../build/build-plan.ts';
-import type { EnvironmentOptions, SiteConfig } from '../config/site-config.ts';
+import type { SiteConfig } from '../config/site-config.ts';
 import { SPREAD_COMMANDS } from '../config/task-commands.ts';
 import type { JobLayout } from '../site/layout.ts';
 import { describePlatform } from '../site/platform.ts';
@@ -17,7 +17,7 @@ import { checkBuilder, checkOwner } from '../site/permissions.ts';
 import { AppError, type Problem } from '../system/app-error.ts';
 import { EXIT, type ExitCode } from '../system/exit-codes.ts';
 import { makePrivateDir, makeSharedDir, removeTree, writeNewFile } from '../system/files.ts';
-import { describeCommand } from '../system/run-command.ts';
+import { describeCommand, wholeEnvironment } from '../system/run-command.ts';
 import { chooseEnvironments } from './choose-environments.ts';
 import type { Session } from './session.ts';
 import type { TaskCommand } from './task-command.ts';
@@ -68,16 +68,13 @@ async function readTasks(session: Session, command: TaskCommand, { all }: TaskOp
   const names = SPREAD_COMMANDS.some((one) => one === name) ? await readNames(session, command, all) : [];
   // A stored plan names its environments itself.
   if (names.length === 0) return [{ name, words: words(operands), place: 0 }];
-  const tasks = names.map((one, place): NamedTask => ({ name: one, words: words([one]), place }));
+  const task = (one: string): NamedTask => ({ name: one, words: words([one]), place: names.indexOf(one) });
   // What is tested is on disk, and the configuration may not have it any more.
-  if (name === 'test') return tasks;
+  if (name === 'test') return names.map(task);
   const environments = names.map((one) => planEnvironment(config, one));
   const ordered = await readLargestFirst(layout, environments, describePlatform(process.arch));
-  return tasks.toSorted((a, b) => indexOf(ordered, a) - indexOf(ordered, b));
+  return ordered.map((environment) => task(environment.name));
 }
-
-const indexOf = (environments: readonly EnvironmentOptions[], task: NamedTask): number =>
-  environments.findIndex(({ name }) => name === task.name);
 
 async function readNames(
   { config, layout }: Session,
@@ -149,12 +146,6 @@ function planLines({ output }: Session, tasks: readonly Task[]) {
   return (task: string, line: string, from: 'stdout' | 'stderr'): void => {
     output.taskLine(tasks.length > 1 ? task : undefined, line, from);
   };
-}
-
-function wholeEnvironment(): Record<string, string> {
-  const env: Record<string, string> = {};
-  for (const [name, value] of Object.entries(process.env)) if (value !== undefined) env[name] = value;
-  return env;
 }
 
 /** @throws AppError with the status of the first that failed, unless it was the only task and has told why itself */

@@ -28,14 +28,11 @@ export async function runTest(
       if (failure) failures.push(failure);
     }
   }
-  const [first, ...others] = failures;
-  if (first)
-    throw others.length === 0
-      ? first
-      : new AppError(
-          first.exit,
-          failures.flatMap(({ problems }) => problems),
-        );
+  if (failures.length > 0)
+    throw new AppError(
+      EXIT.gateFailed,
+      failures.flatMap(({ problems }) => problems),
+    );
 }
 
 /** @param all everything that is live, as full names. @throws AppError USAGE_INVALID (exit 2), ENVIRONMENT_NOT_LIVE (7) */

@@ -1,42 +1,20 @@
 // Packages as they were extracted, kept beside the archives by the archive's sha256, for prefixes on the same file system:
 // these get clones of their files, or further names of them, instead of unpacking them again.
-import { randomBytes } from 'node:crypto';
 import path from 'node:path';
-import { setImmediate } from 'node:timers/promises';
-import { AppError } from '../system/app-error.ts';
+import { parseAsideName, renderAsideName } from '../system/aside-name.ts';
 import { readErrnoName } from '../system/disk-room.ts';
-import {
-  digestText,
-  makeDir,
-  makeSharedDir,
-  readText,
-  readdirIfThere,
-  removeTree,
-  rename,
-  writeNewFile,
-} from '../system/files.ts';
-import { isGone, readProcessTag } from '../system/process-identity.ts';
-import {
-  cannotShare,
-  digestNow,
-  probeSharing,
-  readFileState,
-  readNow,
-  type FileState,
-  type Sharing,
-} from '../system/shared-files.ts';
+import { makeSharedDir, readText, readdirIfThere, removeTree, rename, writeNewFile } from '../system/files.ts';
+import { isGone } from '../system/process-identity.ts';
+import { cannotShare, probeSharing, readFileState, type Sharing } from '../system/shared-files.ts';
 import { TreeWriter } from '../system/tree-writer.ts';
-import { MemberTable } from './archive-members.ts';
-import { maxReplacedBytes, unpackArchive, type Unpacked, type UnpackedMember } from './archive.ts';
+import { unpackArchive, type Unpacked, type UnpackedMember } from './archive.ts';
 import {
   parseExtractedRecord,
   renderExtractedRecord,
   type ExtractedMember,
   type ExtractedRecord,
 } from './extracted-record.ts';
-import { throwIfInterrupted } from './link.ts';
-import { parseManifest, type ManifestEntry } from './package-metadata.ts';
-import { putPrefix } from './put-prefix.ts';
+import { Damaged, shareExtracted, type ShareRequest } from './share-extracted.ts';
 
 /** How a prefix takes files from the cache. */
 export interface ExtractedCache {
@@ -50,14 +28,10 @@ export interface NotExtracted {
   readonly isOver: boolean;
 }
 
-interface Wanted {
+interface Wanted extends ShareRequest {
   readonly sha256: string;
-  readonly url: string;
   /** The archive; its bytes have been verified. */
   readonly file: string;
-  /** Does not exist yet. */
-  readonly place: string;
-  readonly prefixInside: string;
 }
 
 /**
@@ -105,7 +79,7 @@ export async function takeExtracted(
     if (record === 'refused') return { why: `${entry} cannot be read`, isOver: false };
     try {
       if (record === 'damaged') throw new Damaged('its record');
-      return await share(record, path.join(entry, FILES), cache.sharing, wanted, signal);
+      return await shareExtracted(record, path.join(entry, FILES), cache.sharing, wanted, signal);
     } catch (error) {
       await removeTree(wanted.place);
       if (error instanceof Damaged) {
@@ -126,15 +100,8 @@ export async function takeExtracted(
 }
 
 const entryOf = (dir: string, sha256: string): string => path.join(dir, sha256.slice(0, 2), sha256);
-/** How many members between two looks at the signal. */
-const batch = 500;
 /** In an entry. */
 const [FILES, RECORD] = ['files', 'record'];
-
-/** Somebody has written to it, or the disk has. */
-class Damaged extends Error {
-  override readonly name = 'Damaged';
-}
 
 async function readRecord(entry: string): Promise<ExtractedRecord | 'damaged' | 'refused' | undefined> {
   try {
@@ -186,15 +153,14 @@ async function removeEntry(entry: string): Promise<NotExtracted | undefined> {
 }
 
 async function renderAside(entry: string): Promise<string> {
-  const name = `.${path.basename(entry)}.${await readProcessTag()}.${randomBytes(6).toString('hex')}.tmp`;
-  return path.join(path.dirname(entry), name);
+  return path.join(path.dirname(entry), await renderAsideName(path.basename(entry)));
 }
 
 /** What killed processes of this host have left; what is another host's only its own processes, or `gc`, can tell. */
 async function removeAbandoned(parent: string): Promise<void> {
   for (const name of (await readdirIfThere(parent)) ?? []) {
-    const tag = /^\.[0-9a-f]{64}\.([0-9a-f]{8}-\d+-[0-9a-f]{8})\.[0-9a-f]{12}\.tmp$/.exec(name)?.[1];
-    if (tag !== undefined && (await isGone(tag))) await removeTree(path.join(parent, name));
+    const aside = parseAsideName(name);
+    if (aside && (await isGone(aside.tag))) await removeTree(path.join(parent, name));
   }
 }
 
@@ -218,100 +184,5 @@ function* listMembers(members: Unpacked['members'], files: string): Generator<Ex
     } else if (member.kind === 'link')
       yield { kind: 'link', path: at, target: member.target, mtimeSeconds: member.mtimeSeconds };
     else yield { kind: 'directory', path: at };
-  }
-}
-
-/** @throws Damaged, Error of the system */
-async function share(
-  { members: recorded, info }: ExtractedRecord,
-  files: string,
-  sharing: Sharing,
-  { url, place, prefixInside }: Wanted,
-  signal: AbortSignal,
-): Promise<Unpacked> {
-  await makeDir(place);
-  const writer = new TreeWriter(place);
-  const manifest = info['paths.json'] && parseManifest(url, info['paths.json']);
-  const placeholders = new Map<string, ManifestEntry['placeholder']>();
-  for (const entry of manifest ?? []) placeholders.set(entry.path, entry.placeholder);
-  // A file with two names stays as it is: the linker writes one for each.
-  const shared = new Set(recorded.flatMap((one) => (one.kind === 'name' ? [one.of] : [])));
-  const members = new Map<string, UnpackedMember>();
-  const table = new MemberTable(url);
-  for (const [index, one] of recorded.entries()) {
-    if (index % batch === 0) {
-      await setImmediate(); // signals are only seen between turns of the event loop
-      throwIfInterrupted(signal);
-    }
-    assertAdmitted(table, one);
-    switch (one.kind) {
-      case 'directory':
-        members.set(one.path, { kind: 'directory' });
-        break;
-      case 'link':
-        writer.link(one.path, one.target, one.mtimeSeconds);
-        members.set(one.path, { kind: 'link', target: one.target, mtimeSeconds: one.mtimeSeconds });
-        break;
-      case 'name': {
-        const original = members.get(one.of);
-        if (!original) throw new Damaged(`no ${one.of}`);
-        writer.hardLink(one.path, one.of);
-        members.set(one.path, original);
-        break;
-      }
-      case 'file': {
-        const { path: at, member, state } = one;
-        const file = `${files}/${at}`;
-        assertUnchanged(file, at, member.sha256, state);
-        const placeholder = shared.has(at) || member.sizeBytes > maxReplacedBytes ? undefined : placeholders.get(at);
-        if (!placeholder) {
-          writer.share(file, at, sharing, member.mtimeSeconds);
-          members.set(at, { ...member });
-          break;
-        }
-        const data = putPrefix({ url, path: at, data: readNow(file), placeholder, prefixInside });
-        writer.file(at, data, member.mode, member.mtimeSeconds);
-        members.set(at, { ...member, sha256InPrefix: digestText(data) });
-        break;
-      }
-    }
-  }
-  return { members, info, manifest };
-}
-
-/** As for an archive: whoever may write to the cache is not to write to anything else by it. */
-function assertAdmitted(table: MemberTable, one: ExtractedMember): void {
-  const type = { file: 'file', name: 'link', link: 'symlink', directory: 'directory' }[one.kind];
-  const linkName = one.kind === 'link' ? one.target : one.kind === 'name' ? one.of : undefined;
-  const header = { name: one.path, type, linkName, mode: 0, mtimeSeconds: 0, sizeBytes: 0 };
-  try {
-    if (table.admit(header)?.path === one.path) return;
-  } catch (error) {
-    if (!(error instanceof AppError)) throw error;
-  }
-  throw new Damaged(JSON.stringify(one.path));
-}
-
-/**
- * A clone leaves the original alone, so what was recorded still holds: nobody can write to a file and leave the kernel's
- * time of its last change as it was. A new name changes that time, too: then the bytes are looked at.
- */
-function assertUnchanged(file: string, name: string, sha256: string, recorded: FileState): void {
-  const state = stateIfThere(file);
-  const isSame =
-    state?.mode === recorded.mode &&
-    state.sizeBytes === recorded.sizeBytes &&
-    state.mtimeSeconds === recorded.mtimeSeconds;
-  if (!isSame) throw new Damaged(name);
-  const isUntouched = state.inode === recorded.inode && state.changedNs === recorded.changedNs;
-  if (!isUntouched && digestNow(file) !== sha256) throw new Damaged(name);
-}
-
-function stateIfThere(file: string): FileState | undefined {
-  try {
-    return readFileState(file);
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes(codeOf(error))) return undefined;
-    throw error;
   }
 }

@@ -2,6 +2,7 @@
 // do not clash, compression levels that exist. Looks at the written values, so that it can speak beside schema errors.
 import path from 'node:path';
 import type { Problem } from '../system/app-error.ts';
+import { isWithin } from '../system/within.ts';
 import { describePath, valueAt } from './describe-issues.ts';
 import { pathRule, quoted, unusableCharacter } from './text-rules.ts';
 import { keyRules, writtenConfig } from './written-config.ts';
@@ -70,8 +71,6 @@ function keysAt(source: YamlSource, at: KeyPath): string[] {
   const value = valueAt(source.value, at);
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.keys(value) : [];
 }
-
-const isWithin = (file: string, dir: string): boolean => file === dir || file.startsWith(`${dir}/`);
 
 const PUBLIC_DIRS = ['scripts_dir', 'envs_dir', 'modules_dir', 'jupyter_dir', 'activate_dir'] as const;
 

@@ -5,8 +5,8 @@ import { normalizeDistributionName } from '../conda/wheel-file.ts';
 import type { ReleaseManifest } from '../release/manifest.ts';
 import type { Layout } from '../site/layout.ts';
 import { readRegularText, removeTree, walkTree } from '../system/files.ts';
-import { runCommand } from '../system/run-command.ts';
 import { makeScratchDir } from '../system/scratch-dir.ts';
+import { runUnsquash } from '../system/unsquash.ts';
 import type { Licences } from './bill.ts';
 import { parseLicence, parseMetadataLicence, type Licence } from './licence.ts';
 
@@ -23,17 +23,12 @@ export async function readLicences(
   const scratch = await makeScratchDir('condense-sbom-');
   try {
     const inside = layout.condaPrefix(fullName).slice(1);
-    await runCommand({
-      program: 'unsquashfs',
-      args: [
-        ...['-no-progress', '-quiet', '-no-xattrs', '-force', '-dest', scratch, image],
-        ...[`${inside}/conda-meta/*.json`, `${inside}/lib/python*/site-packages/*.dist-info/METADATA`],
-      ],
-      signal,
-      writesTo: scratch,
-      failureHint: `condense verify ${fullName}/${id}`,
+    const dest = path.join(scratch, 'image');
+    await runUnsquash({
+      ...{ image, dest, signal, writesTo: scratch, failureHint: `condense verify ${fullName}/${id}` },
+      wanted: [`${inside}/conda-meta/*.json`, `${inside}/lib/python*/site-packages/*.dist-info/METADATA`],
     });
-    return await readUnpacked(scratch);
+    return await readUnpacked(dest);
   } finally {
     await removeTree(scratch);
   }

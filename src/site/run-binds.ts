@@ -1,4 +1,5 @@
 // Which host directories the containers of one release have: those of the site, and the installations that stand for packages.
+import { isWithin } from '../system/within.ts';
 
 /**
  * @param run `binds.run`
@@ -9,5 +10,4 @@ export function listRunBinds(run: readonly string[], installations: readonly str
 }
 
 /** Whether a directory is one of these, or in one. */
-export const isBound = (run: readonly string[], dir: string): boolean =>
-  run.some((bind) => dir === bind || dir.startsWith(`${bind}/`));
+export const isBound = (run: readonly string[], dir: string): boolean => run.some((bind) => isWithin(dir, bind));

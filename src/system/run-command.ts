@@ -61,6 +61,13 @@ export function minimalEnvironment(): Record<string, string> {
   return env;
 }
 
+/** All that the caller has: for what is started as the caller's own. */
+export function wholeEnvironment(): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const [name, value] of Object.entries(process.env)) if (value !== undefined) env[name] = value;
+  return env;
+}
+
 /** The command as a person would paste it into a shell. */
 export function describeCommand(command: Pick<Command, 'program' | 'args'>): string {
   return [command.program, ...command.args]

@@ -1,10 +1,11 @@
 // Large files that come in pieces, for caches: whole and checked under their name, or not there.
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import path from 'node:path';
+import { parseAsideName, renderAsideName } from './aside-name.ts';
 import { withRoom } from './disk-room.ts';
-import { isGone, readProcessTag } from './process-identity.ts';
+import { isGone } from './process-identity.ts';
 
 export interface Written {
   readonly sha256: string;
@@ -70,19 +71,12 @@ export async function writeStream(
   }
 }
 
-/** `.<key>.<host>-<pid>-<start>.<random>.tmp`: whose it is shows whether somebody still writes to it. */
-async function renderAsideName(key = randomBytes(9).toString('hex')): Promise<string> {
-  return `.${key}.${await readProcessTag()}.${randomBytes(6).toString('hex')}.tmp`;
-}
-
-const ASIDE = /^\.([0-9a-f]+)\.([0-9a-f]{8}-\d+-[0-9a-f]{8})\.[0-9a-f]{12}\.tmp$/;
-
 /** Takes over the longest of what killed processes of this host have left of a stream; the rest of them is removed. */
 export async function takePartial(dir: string, key: string): Promise<PartialStream | undefined> {
   let longest: PartialStream | undefined;
   for (const name of await fs.readdir(dir)) {
-    const [, ofKey, tag] = ASIDE.exec(name) ?? [];
-    if (ofKey !== key || tag === undefined || !(await isGone(tag))) continue;
+    const aside = parseAsideName(name);
+    if (aside?.key !== key || !(await isGone(aside.tag))) continue;
     const file = path.join(dir, await renderAsideName(key));
     try {
       await fs.rename(path.join(dir, name), file); // of two that try, one succeeds
@@ -107,7 +101,8 @@ export async function removePartial({ file }: PartialStream): Promise<void> {
 }
 
 /** What `writeStream` leaves where its process is killed. */
-export const isAbandonedStream = (name: string): boolean => ASIDE.test(name) || /^\.[0-9a-f]{18}\.tmp$/.test(name);
+export const isAbandonedStream = (name: string): boolean =>
+  parseAsideName(name) !== undefined || /^\.[0-9a-f]{18}\.tmp$/.test(name);
 
 /**
  * Removes the files in `dir` that are unwanted and a day old: a younger one may be in use by another process. So may an
@@ -117,7 +112,7 @@ export async function removeDayOldFiles(dir: string, isUnwanted: (name: string) 
   const before = Date.now() - 24 * 60 * 60 * 1000;
   for (const name of await fs.readdir(dir)) {
     if (!isUnwanted(name)) continue;
-    const tag = ASIDE.exec(name)?.[2];
+    const tag = parseAsideName(name)?.tag;
     const file = path.join(dir, name);
     try {
       if ((await fs.stat(file)).mtimeMs >= before) continue;

@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { planCondaFunctions, planCondaVariables } from '../../../src/modules/conda-function.ts';
+import { planCondaFunctions, planCondaVariables, type CondaPlace } from '../../../src/modules/conda-function.ts';
 
 let dir: string;
 beforeAll(async () => {
@@ -59,27 +59,19 @@ it('asks mamba in its own words where there is no conda, and conda for both wher
   expect((await run('bash', ['mamba', 'conda'], script))[0]).toBe(asked('conda shell.posix activate x'));
 });
 
+const placeWith = (command: string): CondaPlace => ({
+  ...{ fullName: 'a-1', commands: [command], farm: '/farm', launcher: '/launcher', inside: '/opt/conda/a-1' },
+});
+
 it('is not there without a conda, nor are its variables', () => {
-  const place = {
-    fullName: 'a-1',
-    commands: ['python'],
-    farm: '/farm',
-    launcher: '/launcher',
-    inside: '/opt/conda/a-1',
-  };
+  const place = placeWith('python');
 
   expect(planCondaFunctions(place)).toEqual([]);
   expect(planCondaVariables(place)).toEqual({});
 });
 
 it('has nothing that a shell which splits it at blanks would take for names of files', () => {
-  const place = {
-    fullName: 'a-1',
-    commands: ['conda'],
-    farm: '/farm',
-    launcher: '/launcher',
-    inside: '/opt/conda/a-1',
-  };
+  const place = placeWith('conda');
 
   for (const change of planCondaFunctions(place))
     expect(change.kind === 'function' && change.body).not.toMatch(/[*?]|\[\S|\S\]|  /);
