@@ -28,8 +28,9 @@ const run = async (shell: 'bash' | 'zsh', commands: readonly string[], script: s
     change.kind === 'function' ? `${change.name} () {\n${change.body}\n}\n` : '',
   );
   const env = { PATH: '/usr/bin:/bin', CONDA_PREFIX: inside, CONDA_SHLVL: '1' };
-  const args = [shell === 'bash' ? '--norc' : '-f', '-c', `${functions.join('')}${script}`];
-  return (await execa(shell, args, { extendEnv: false, env, all: true, timeout: 20_000, cwd: dir })).all.split('\n');
+  const args = [shell === 'bash' ? '--norc' : '-f', '-c', `exec 2>&1\n${functions.join('')}${script}`];
+  // One pipe for both streams: of two nobody could tell which was written to first.
+  return (await execa(shell, args, { extendEnv: false, env, timeout: 20_000, cwd: dir })).stdout.split('\n');
 };
 const asked = (words: string, state = 'level 0 of none'): string =>
   `/usr/bin/env PATH=/usr/bin:/bin /opt/conda/tools-1/bin/${words} ${state}`;
